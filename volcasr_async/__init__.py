@@ -1,0 +1,116 @@
+"""Asyncio-native client for Volcengine's (Doubao) recorded-audio speech recognition.
+
+    async with VolcASR() as asr:
+        transcript = await asr.transcribe("https://example.com/a.mp3")
+        print(transcript.text)
+
+General layout, each floor looking down only:
+
+    errors, editions, credentials, containers, policies, models, options, sources, job    values, pure
+    protocol                                                                               the wire contract, pure
+    _audio, _budget, _transport, environment                                               the world outside
+    client                                                                                 VolcASR
+    cli, testing                                                                           the command, the simulator
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from volcasr_async._version import __version__
+from volcasr_async.credentials import ApiKey, AppKey
+from volcasr_async.editions import AucV1, Edition, Flash, Idle, Standard
+from volcasr_async.errors import (
+    AudioDownloadFailed,
+    AudioError,
+    AudioTooLarge,
+    AudioTooLong,
+    AuthenticationFailed,
+    BadAudioFormat,
+    ConfigurationError,
+    EmptyAudio,
+    InputError,
+    InvalidRequest,
+    QuotaExceeded,
+    RateLimited,
+    ReplyError,
+    ResourceNotGranted,
+    ServerBusy,
+    ServerError,
+    ServiceError,
+    SubmitUncertain,
+    TaskNotFound,
+    TransportError,
+    VolcASRError,
+    WaitTimeout,
+)
+from volcasr_async.job import Job
+from volcasr_async.models import Pending, Task, Transcript, Utterance, Word
+from volcasr_async.options import Corpus, Options, SensitiveWords
+from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
+from volcasr_async.protocol.wire import read_transcript
+from volcasr_async.sources import AudioBytes, AudioFile, AudioStream, AudioUrl
+
+if TYPE_CHECKING:
+    from volcasr_async.client import VolcASR
+
+__all__ = [
+    "ApiKey",
+    "AppKey",
+    "AucV1",
+    "AudioBytes",
+    "AudioDownloadFailed",
+    "AudioError",
+    "AudioFile",
+    "AudioStream",
+    "AudioTooLarge",
+    "AudioTooLong",
+    "AudioUrl",
+    "AuthenticationFailed",
+    "BadAudioFormat",
+    "ConfigurationError",
+    "Corpus",
+    "Edition",
+    "EmptyAudio",
+    "Flash",
+    "Idle",
+    "InputError",
+    "InvalidRequest",
+    "Job",
+    "Limits",
+    "Options",
+    "Pending",
+    "PollPolicy",
+    "QuotaExceeded",
+    "RateLimited",
+    "ReplyError",
+    "ResourceNotGranted",
+    "RetryPolicy",
+    "SensitiveWords",
+    "ServerBusy",
+    "ServerError",
+    "ServiceError",
+    "Standard",
+    "SubmitUncertain",
+    "Task",
+    "TaskNotFound",
+    "Transcript",
+    "TransportError",
+    "Utterance",
+    "VolcASR",
+    "VolcASRError",
+    "WaitTimeout",
+    "Word",
+    "__version__",
+    "read_transcript",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Bring the client when it is first asked for: who only reads transcripts needs no HTTP library."""
+    if name == "VolcASR":
+        from volcasr_async.client import VolcASR
+
+        return VolcASR
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,0 +1,5 @@
+"""The one door to httpx: a Call goes out, a Reply comes back."""
+
+from volcasr_async._transport.door import Door
+
+__all__ = ["Door"]

@@ -1,0 +1,74 @@
+"""Who asks: the two kinds of credentials, one per request (doc 2534847, doc 2608628)."""
+
+from __future__ import annotations
+
+from typing import Never
+
+from msgspec import Struct
+
+from volcasr_async.errors import ConfigurationError
+
+
+class ApiKey(Struct, frozen=True):
+    """The new console's single key: every v3 edition and the overseas host."""
+
+    key: str
+
+    def __post_init__(self) -> None:
+        _header_safe("ApiKey(key)", self.key)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return (self.key,)
+
+    def __repr__(self) -> str:
+        return "ApiKey(key=***)"
+
+    def __reduce__(self) -> Never:
+        _refuse_pickle()
+
+
+class AppKey(Struct, frozen=True):
+    """The old console's pair of app id and access token: every v3 edition, and what v1 needs.
+
+    With a `secret_key`, v1 requests are signed with HMAC256; without one they carry the bearer token.
+    """
+
+    app_key: str
+    access_key: str
+    secret_key: str | None = None
+
+    def __post_init__(self) -> None:
+        _header_safe("AppKey(app_key)", self.app_key)
+        _header_safe("AppKey(access_key)", self.access_key)
+        if self.secret_key is not None:
+            _header_safe("AppKey(secret_key)", self.secret_key)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown; the app id is no secret."""
+        return (self.access_key,) if self.secret_key is None else (self.access_key, self.secret_key)
+
+    def __repr__(self) -> str:
+        secret = "" if self.secret_key is None else ", secret_key=***"
+        return f"AppKey(app_key={self.app_key!r}, access_key=***{secret})"
+
+    def __reduce__(self) -> Never:
+        _refuse_pickle()
+
+
+Credentials = ApiKey | AppKey
+
+
+def _header_safe(name: str, value: str) -> None:
+    """Refuse what cannot stand in a header, above all the line end that an environment file leaves behind."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name} is empty: give the value that the console shows")
+    if value != value.strip() or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(f"{name} holds blanks, line ends or other characters that no key has: copy it again")
+
+
+def _refuse_pickle() -> Never:
+    msg = "credentials do not pickle, so that no key is ever written to disk by accident; make them where they are used"
+    raise TypeError(msg)

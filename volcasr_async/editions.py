@@ -1,0 +1,80 @@
+"""The four editions of the service: which one, and what it promises."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+HOUR_S = 3600.0
+MB = 1_000_000
+
+# What the service's tables list for `audio.format` (doc 2606791, 2026-09), and `raw` from doc 1354868.
+V3_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm", "spx", "amr", "aac", "m4a"})
+# doc 1631584: PCM, WAV, MP3, OGG OPUS. doc 2608628 lists more values; m4a, flac and webm are reported to fail.
+FLASH_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm"})
+V1_FORMATS = frozenset({"raw", "wav", "ogg", "mp3", "mp4"})  # doc 80820
+
+
+class Standard(Struct, frozen=True, tag="standard", tag_field="name"):
+    """Submit, then poll; a result within 3 h (doc 1354868, doc 2606791).
+
+    `resource_id` is `volc.bigasr.auc` (model 1.0) or `volc.seedasr.auc` (model 2.0), as the console grants it.
+    `inline_audio=True` insists on sending local audio inside the submit, which no document of this edition lists.
+    """
+
+    resource_id: str = "volc.bigasr.auc"
+    inline_audio: bool = False
+
+    name: ClassVar[str] = "standard"
+    formats: ClassVar[frozenset[str]] = V3_FORMATS
+    patience_s: ClassVar[float] = 3 * HOUR_S
+    longest_gap_s: ClassVar[float] = 30.0
+    largest_bytes: ClassVar[int] = 512 * MB
+    longest_audio_s: ClassVar[float] = 5 * HOUR_S
+
+
+class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
+    """Submit, then poll, served off-peak; a result within 24 h (doc 1840838, doc 2608618)."""
+
+    resource_id: str = "volc.bigasr.auc_idle"
+
+    name: ClassVar[str] = "idle"
+    inline_audio: ClassVar[bool] = False
+    formats: ClassVar[frozenset[str]] = V3_FORMATS
+    patience_s: ClassVar[float] = 24 * HOUR_S
+    longest_gap_s: ClassVar[float] = 300.0
+    largest_bytes: ClassVar[int] = 512 * MB
+    longest_audio_s: ClassVar[float] = 5 * HOUR_S
+
+
+class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
+    """One request, one answer; by link or with the audio inside; 100 MB and 2 h at most (doc 1631584, doc 2608628)."""
+
+    resource_id: str = "volc.bigasr.auc_turbo"
+
+    name: ClassVar[str] = "flash"
+    inline_audio: ClassVar[bool] = True
+    formats: ClassVar[frozenset[str]] = FLASH_FORMATS
+    patience_s: ClassVar[float] = 0.25 * HOUR_S  # about 10 s of work for 30 min of audio, after an upload of 100 MB
+    longest_gap_s: ClassVar[float] = 30.0
+    largest_bytes: ClassVar[int] = 100 * MB
+    longest_audio_s: ClassVar[float] = 2 * HOUR_S
+
+
+class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
+    """The older service, submit then poll; `cluster` is what the console shows (doc 80820)."""
+
+    cluster: str
+
+    name: ClassVar[str] = "v1"
+    inline_audio: ClassVar[bool] = False
+    formats: ClassVar[frozenset[str]] = V1_FORMATS
+    patience_s: ClassVar[float] = 3 * HOUR_S
+    longest_gap_s: ClassVar[float] = 30.0
+    largest_bytes: ClassVar[int] = 512 * MB
+    longest_audio_s: ClassVar[float] = 5 * HOUR_S
+
+
+Edition = Standard | Idle | Flash | AucV1
+EDITION_NAMES = ("standard", "idle", "flash", "v1")

@@ -1,0 +1,57 @@
+"""What the environment says: the one place that reads it, when a client is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from volcasr_async.credentials import ApiKey, AppKey, Credentials
+from volcasr_async.errors import ConfigurationError
+
+BASE_URL = "https://openspeech.bytedance.com"
+
+_HOW = "set VOLCASR_API_KEY (new console), or VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY (old console), or pass credentials"
+
+
+def credentials_from(environ: Mapping[str, str]) -> Credentials:
+    """Read the credentials; `ConfigurationError` for none, half of a pair, or both kinds."""
+    key, app = environ.get("VOLCASR_API_KEY"), environ.get("VOLCASR_APP_KEY")
+    access = environ.get("VOLCASR_ACCESS_KEY")
+    if key and (app or access):
+        raise ConfigurationError(
+            "both kinds of credentials are set, and the service takes one: unset VOLCASR_API_KEY, or VOLCASR_APP_KEY and "
+            "VOLCASR_ACCESS_KEY"
+        )
+    if key:
+        return ApiKey(key)
+    if app and access:
+        return AppKey(app, access, environ.get("VOLCASR_SECRET_KEY") or None)
+    if app or access:
+        missing = "VOLCASR_ACCESS_KEY" if app else "VOLCASR_APP_KEY"
+        raise ConfigurationError(f"half of the old console's pair is set: {missing} is missing")
+    raise ConfigurationError(f"there are no credentials: {_HOW}")
+
+
+def checked_base_url(url: str) -> str:
+    """Take the base URL: https, or http to this machine; credentials would travel in the clear otherwise."""
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"the base URL cannot be read: {error}; the service's is {BASE_URL}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"the base URL must begin with https:// and name a host; the service's is {BASE_URL}")
+    if parts.username or parts.query or parts.fragment:
+        raise ConfigurationError("the base URL may hold a host, a port and a path only; credentials go elsewhere")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(f"plain http would show the credentials on the way to {host}: use https")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

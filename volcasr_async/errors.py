@@ -1,0 +1,270 @@
+"""All that can go wrong, by whose fault it is.
+
+    VolcASRError
+        InputError                  ours, before anything was sent (also a ValueError)
+        ConfigurationError          no or contradicting credentials, bad base URL (also a ValueError)
+        TransportError              the way there: sent = no | maybe | yes
+        ReplyError                  it answered nonsense
+        ServiceError                it answered no
+            InvalidRequest          45000001, other 450xxxxx, 1001, other 4xx
+            TaskNotFound            45000000 "cannot find task"
+            AuthenticationFailed    45000010, 1002, 401
+            ResourceNotGranted      45000030, 403
+            QuotaExceeded           45000292 *_lifetime, 1004
+            RateLimited             45000292 qps and concurrency, 45000131, 1003, 429
+            ServerBusy              55000031, 1005
+            ServerError             550xxxxx, 1006, 1020, 1021, 1022, 1099, 5xx
+            AudioError              the recording itself
+                EmptyAudio          45000002, 1014
+                BadAudioFormat      45000151, 1012
+                AudioTooLong        1010
+                AudioTooLarge       45000132, 1011
+                AudioDownloadFailed 45000006, 21701, 1015
+        SubmitUncertain             the answer to a billed submit was lost and cannot be resolved
+        WaitTimeout                 the deadline passed (also a TimeoutError)
+
+An error is born once, with everything known at that moment, and is never wrapped in another. All of them pickle. Their
+messages hold no secret and no query string of a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from volcasr_async.job import Job
+    from volcasr_async.models import Task
+
+Sent = Literal["no", "maybe", "yes"]
+
+_QUERY = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
+_USERINFO = re.compile(r"(://)[^\s/@?#\"'<>]+@")
+
+
+def without_queries(text: str) -> str:
+    """Cut the query, fragment and user part from every URL in *text*: a pre-signed link is a credential."""
+    return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?...", text)) if "://" in text else text
+
+
+class VolcASRError(Exception):
+    """The root: catch this to catch all that the library raises on purpose."""
+
+    retryable: bool = False
+    """Whether the same call, made again later, may succeed. The retry plan reads this and nothing else."""
+    account_wide: bool = False
+    """Whether no job at all can succeed before somebody changes the account: a batch stops on it."""
+
+
+class InputError(VolcASRError, ValueError):
+    """What was given cannot be sent; nothing was. The message names the cure."""
+
+
+class ConfigurationError(VolcASRError, ValueError):
+    """Credentials or the base URL are missing, contradict each other or do not fit the edition."""
+
+    account_wide = True
+
+
+class TransportError(VolcASRError):
+    """The exchange broke on the way.
+
+    `sent` tells what the service can have seen: "no" (no complete request, it cannot have acted), "yes" (all of it left
+    us), "maybe" (not known). Only "no" makes it safe to repeat a submit.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, sent: Sent = "maybe") -> None:
+        super().__init__(message)
+        self.sent: Sent = sent
+
+
+class ReplyError(VolcASRError):
+    """The reply has no shape we know: not JSON, no status code, a finished task without a transcript.
+
+    `excerpt` holds the beginning of the body, at most 200 characters.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, excerpt: str = "", http_status: int | None = None, log_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.excerpt = excerpt
+        self.http_status = http_status
+        self.log_id = log_id
+
+
+class ServiceError(VolcASRError):
+    """The service answered no.
+
+    `code` is the service's own number, `None` where only the HTTP status spoke; `message` its own text; `log_id` what its
+    support asks for; `hint` what to do about it. `task` is there when a task had been accepted before.
+    `retry_after_s` is the pause that the service asked for, in seconds.
+    """
+
+    new_task: bool = False
+    """The task has ended badly: only a fresh one, with a new id and perhaps charged again, may succeed."""
+    most_tries: int | None = None
+    """After how many tries a retryable refusal is final; `None` leaves it to the retry policy."""
+    unsettled: bool = False
+    """It does not say whether the request was taken: the service, or a proxy before it, broke on the way."""
+    maybe_repeated: bool = False
+    """45000001 also means that the same request had been taken before."""
+    default_hint: ClassVar[str] = ""
+
+    def __init__(  # noqa: PLR0913 - all that is known at its birth
+        self,
+        message: str = "",
+        *,
+        code: int | None = None,
+        log_id: str | None = None,
+        request_id: str | None = None,
+        http_status: int | None = None,
+        edition: str | None = None,
+        task: Task | None = None,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.log_id = log_id
+        self.request_id = request_id
+        self.http_status = http_status
+        self.edition = edition
+        self.task = task
+        self.hint = hint if hint is not None else self.default_hint
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        said = self.message or "the service gave no reason"
+        number = f"{self.code}: " if self.code is not None else ""
+        where = {
+            "edition": self.edition,
+            "HTTP": self.http_status,
+            "log id": self.log_id,
+            "request id": self.request_id,
+        }
+        facts = ", ".join(f"{name} {value}" for name, value in where.items() if value)
+        return f"{number}{said}" + (f" ({facts})" if facts else "") + (f". {self.hint}" if self.hint else "")
+
+
+class InvalidRequest(ServiceError):
+    """A field is missing, has a value the service does not take, or the request was a repetition."""
+
+    default_hint = "Compare the options with the edition's document; the log id lets the service's support see why"
+
+
+class TaskNotFound(ServiceError):
+    """The service knows no task of this id (any more): never taken, expired, or asked under another resource id."""
+
+    default_hint = "The task was never taken or its result has expired (v1 keeps results 24 hours)"
+
+
+class AuthenticationFailed(ServiceError):
+    """The credentials were not accepted."""
+
+    account_wide = True
+    default_hint = (
+        "A new-console key goes into ApiKey (VOLCASR_API_KEY), an old-console pair into AppKey (VOLCASR_APP_KEY and "
+        "VOLCASR_ACCESS_KEY); neither console takes the other's"
+    )
+
+
+class ResourceNotGranted(ServiceError):
+    """The credentials are good, but not for this resource id."""
+
+    account_wide = True
+
+
+class QuotaExceeded(ServiceError):
+    """The amount that was bought or given is spent; it stays so until more is bought."""
+
+    account_wide = True
+    default_hint = "Buy more in the console, or use another resource id that still has an allowance"
+
+
+class RateLimited(ServiceError):
+    """More requests, or more audio, than the app key may send just now; no failure of the job."""
+
+    retryable = True
+    default_hint = "Lower Limits(qps=..., concurrency=...) if other programs use the same app key"
+    pauses_submits: bool = False
+    """Set for 45000131 (500 hours of audio within half an hour): submits have to wait minutes, queries do not."""
+
+
+class ServerBusy(ServiceError):
+    """The service is overloaded and did not take the request."""
+
+    retryable = True
+
+
+class ServerError(ServiceError):
+    """The service failed inside."""
+
+    retryable = True
+
+
+class AudioError(ServiceError):
+    """The recording cannot be recognised as it is; other recordings are not concerned."""
+
+
+class EmptyAudio(AudioError):
+    """There is no audio in it."""
+
+    default_hint = "The recording holds no samples; check the file behind the link"
+
+
+class BadAudioFormat(AudioError):
+    """It could not be decoded: a wrong label, or a container that the edition does not take."""
+
+    default_hint = "Leave format= out rather than giving a wrong one, or convert the recording to WAV, MP3 or OGG OPUS"
+
+
+class AudioTooLong(AudioError):
+    """Longer than the edition takes (5 h; flash 2 h)."""
+
+    default_hint = "Cut the recording; flash takes 2 hours, the other editions 5"
+
+
+class AudioTooLarge(AudioError):
+    """Larger than the edition takes (512 MB; flash 100 MB)."""
+
+    default_hint = "Compress or cut the recording; flash takes 100 MB, the other editions 512 MB"
+
+
+class AudioDownloadFailed(AudioError):
+    """The service could not fetch the link."""
+
+    default_hint = (
+        "The service downloads from mainland China: give a link to object storage there, without redirect or login, "
+        "signed for longer than the edition's promised waiting time"
+    )
+
+
+class SubmitUncertain(VolcASRError):
+    """A submit that is billed when it arrives was sent, its answer was lost, and asking cannot resolve it.
+
+    v3: `task` can still be asked about with `query` or `wait`, later. v1 and flash: `job` is all there is; sending it
+    again may be charged again (`RetryPolicy(resubmit_v1=True)`, `RetryPolicy(resend_flash=True)`).
+    """
+
+    def __init__(self, message: str, *, job: Job | None = None, task: Task | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+        self.task = task
+
+
+class WaitTimeout(VolcASRError, TimeoutError):
+    """The deadline passed. The task goes on at the service: `wait(error.task)` goes on here.
+
+    `task` is `None` where the service has none to ask about: flash, and a v1 submit that had not been accepted.
+    """
+
+    def __init__(self, message: str, *, task: Task | None = None, job: Job | None = None) -> None:
+        super().__init__(message)
+        self.task = task
+        self.job = job

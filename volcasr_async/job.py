@@ -1,0 +1,170 @@
+"""One thing to transcribe, and the refusals that need no look at the audio."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from volcasr_async.containers import by_name
+from volcasr_async.editions import EDITION_NAMES, AucV1, Edition, Flash, Idle, Standard
+from volcasr_async.errors import ConfigurationError, InputError, without_queries
+from volcasr_async.options import Options, check_options
+from volcasr_async.sources import AudioUrl, Source, SourceLike, as_source
+
+_DEFAULT_OPTIONS = Options()
+
+
+def _new_id() -> str:
+    return str(uuid4())
+
+
+class Job(Struct, frozen=True):
+    """One thing to transcribe.
+
+    `source` may be anything that `as_source` takes; `edition` a value or a name, by default standard for a link and flash
+    for local audio. `key` names the job to the caller (default: the link without its query, or the path).
+    `request_id` becomes the task's name at the service: the same id sent twice is one task and one charge (v3).
+    `callback` is a URL that the service calls when the task has ended, `callback_data` what it passes on; neither is
+    taken by flash. `uid` marks the end user towards the service.
+    """
+
+    source: SourceLike
+    edition: Edition | str | None = None
+    options: Options | None = None
+    key: str | None = None
+    request_id: str = field(default_factory=_new_id)
+    callback: str | None = None
+    callback_data: str | None = None
+    uid: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Job(key={self.name!r}, request_id={self.request_id!r})"
+
+    @property
+    def name(self) -> str:
+        """How the job is called in messages and tasks: its key, or what its source is called; no query of a link."""
+        return without_queries(self.key) if self.key is not None else as_source(self.source).label
+
+
+class Order(Struct, frozen=True):
+    """A job with every choice made and checked: what the dialects read."""
+
+    job: Job
+    source: Source
+    edition: Edition
+    options: Options
+    request_id: str
+
+    @property
+    def format(self) -> str | None:
+        """The container to declare: what the caller said, or what the name of a v1 link ends with (doc 80820)."""
+        if self.source.format is not None or not isinstance(self.source, AudioUrl):
+            return self.source.format
+        return by_name(self.source.url) if isinstance(self.edition, AucV1) else None
+
+    def labelled(self, container: str | None) -> Order:
+        """Declare the container that a look at local audio found."""
+        return replace(self, source=replace(self.source, format=container))
+
+
+def as_job(value: Job | SourceLike) -> Job:
+    """Take a job, or what can be the source of one."""
+    return value if isinstance(value, Job) else Job(as_source(value))
+
+
+def as_edition(value: Edition | str, *, cluster: str | None) -> Edition:
+    """Take an edition or its name; "v1" needs the *cluster* that the environment may give."""
+    match value:
+        case Standard() | Idle() | Flash() | AucV1():
+            return value
+        case "standard":
+            return Standard()
+        case "idle":
+            return Idle()
+        case "flash":
+            return Flash()
+        case "v1" if cluster:
+            return AucV1(cluster)
+        case "v1":
+            raise ConfigurationError(
+                "v1 needs the cluster that the console shows: pass AucV1(cluster) or set VOLCASR_CLUSTER"
+            )
+        case _:
+            raise InputError(f"there is no edition {value!r}; there are {', '.join(EDITION_NAMES)}")
+
+
+def prepare(job: Job, *, edition: Edition | str | None, options: Options | None, cluster: str | None) -> Order:
+    """Make every choice that is open in *job*, the caller's defaults second, and refuse what cannot be sent."""
+    source = as_source(job.source)
+    chosen = job.edition or edition or ("standard" if isinstance(source, AudioUrl) else "flash")
+    order = Order(
+        job=job,
+        source=source,
+        edition=as_edition(chosen, cluster=cluster),
+        options=job.options or options or _DEFAULT_OPTIONS,
+        request_id=job.request_id,
+    )
+    _check(order)
+    return order
+
+
+def _check(order: Order) -> None:
+    edition, source = order.edition, order.source
+    check_options(order.options, edition.name)
+    _check_request_id(order.request_id)
+    if isinstance(source, AudioUrl):
+        if source.is_cut:
+            raise InputError("this AudioUrl went through a pickle, where its query is left out: make it anew")
+    elif not edition.inline_audio:
+        raise InputError(_needs_url(edition))
+    check_format(order.format, edition)
+    _check_language(order)
+    if isinstance(edition, Flash) and (order.job.callback or order.job.callback_data):
+        raise InputError(
+            "flash answers at once and takes no callback; standard, idle and v1 do (v1 without callback_data)"
+        )
+    if isinstance(edition, AucV1) and order.job.callback_data:
+        raise InputError("v1 takes a callback but no callback_data; standard and idle do")
+
+
+def check_format(name: str | None, edition: Edition) -> None:
+    """Refuse a container that the edition does not take; `None` is the service's to find out, except in v1."""
+    if name is None:
+        if isinstance(edition, AucV1):
+            raise InputError(f"v1 needs the container: pass AudioUrl(url, format=...), one of {_list(edition)}")
+    elif name not in edition.formats:
+        raise InputError(
+            f"the {edition.name} edition takes {_list(edition)}, not {name}; convert the recording"
+            + (", or pass a link to standard, which takes " + _list(Standard()) if name in Standard.formats else "")
+        )
+
+
+def _needs_url(edition: Edition) -> str:
+    advice = "use flash for local audio, or pass a link"
+    if isinstance(edition, Standard):
+        advice += "; Standard(inline_audio=True) insists, for accounts where the service takes it"
+    return f"the {edition.name} edition takes a link, not local audio: {advice}"
+
+
+def _check_language(order: Order) -> None:
+    """Speakers are told apart in Chinese only (doc 2606791)."""
+    language = order.source.language
+    if (
+        order.options.enable_speaker_info
+        and language not in (None, "", "zh-CN")
+        and not isinstance(order.edition, AucV1)
+    ):
+        raise InputError(f'enable_speaker_info works with language unset or "zh-CN", not {language!r}: leave one out')
+
+
+def _check_request_id(value: str) -> None:
+    try:
+        UUID(value)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"request_id={value!r} is no UUID; leave it out and one is made") from error
+
+
+def _list(edition: Edition) -> str:
+    return ", ".join(sorted(edition.formats))

@@ -1,0 +1,168 @@
+"""What comes back: transcripts, tasks, and the news that a task is not finished. Times are milliseconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from volcasr_async.editions import Edition
+from volcasr_async.errors import InputError
+from volcasr_async.lenient import milliseconds, objects, text_of
+
+
+class Word(Struct, frozen=True, gc=False, rename={"start_ms": "start_time", "end_ms": "end_time"}):
+    """A word, or one character of Chinese, usually without punctuation.
+
+    `start_ms` and `end_ms` are -1 for blank tokens between English words, and a word may have no length: never assume an
+    order.
+    """
+
+    text: str = ""
+    start_ms: int = -1
+    end_ms: int = -1
+
+
+_WORDS = msgspec.json.Decoder(tuple[Word, ...], strict=False)
+_NONE = Raw(b"[]")
+
+
+class Utterance(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    rename={"start_ms": "start_time", "end_ms": "end_time", "words_json": "words"},
+):
+    """A sentence.
+
+    `additions` holds what the service adds, all strings: `speaker`, `channel_id`, `emotion`, `gender`, `lid_lang`, ... as
+    the options asked. `words` is decoded when asked for: a two-hour transcript has thirty thousand of them.
+    """
+
+    text: str = ""
+    start_ms: int = -1
+    end_ms: int = -1
+    additions: dict[str, str] = {}
+    speaker_id: str | None = None
+    words_json: Raw = _NONE
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of this utterance, in the service's order."""
+        try:
+            return _WORDS.decode(self.words_json)
+        except msgspec.ValidationError:
+            return _loose_words(msgspec.json.decode(self.words_json))
+
+    @property
+    def speaker(self) -> str | None:
+        """The speaker's label, "0" or "1" upwards, with `enable_speaker_info`."""
+        return self.additions.get("speaker", self.speaker_id)
+
+    @property
+    def channel(self) -> str | None:
+        """The channel, "1" left or "2" right, with `enable_channel_split`."""
+        return self.additions.get("channel_id")
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by content; the words' JSON may be spaced otherwise."""
+        if not isinstance(other, Utterance):
+            return NotImplemented
+        mine, theirs = ((u.text, u.start_ms, u.end_ms, u.additions, u.speaker_id, u.words) for u in (self, other))
+        return mine == theirs
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.start_ms, self.end_ms))
+
+    def __repr__(self) -> str:
+        return f"Utterance({self.start_ms}-{self.end_ms} ms, {self.text!r})"
+
+
+def _as_json(body: bytes) -> Raw | str:
+    """Put a body into a document as it is; one that is no JSON, as its text."""
+    try:
+        return msgspec.json.decode(body, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _loose_words(words: Any) -> tuple[Word, ...]:
+    """Keep what can be read of words whose shape nobody reported."""
+    return tuple(
+        Word(text_of(item.get("text")), milliseconds(item.get("start_time")), milliseconds(item.get("end_time")))
+        for item in objects(words)
+    )
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """An accepted job, as a value: it holds no secret, and any process with credentials can wait for it.
+
+    `id` is what the service is asked with: our own request id in v3, the service's in v1. `submitted_at` is seconds since
+    1970 on the submitter's clock.
+    """
+
+    id: str
+    edition: Edition
+    request_id: str
+    submitted_at: float
+    key: str | None = None
+    log_id: str | None = None
+
+    def to_json(self) -> str:
+        """Write it as one line of JSON."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Task:
+        """Read what `to_json` wrote; `InputError` for anything else."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"this is no task as Task.to_json or `volcasr submit` writes it: {error}") from error
+
+
+class Pending(Struct, frozen=True, kw_only=True):
+    """Not finished yet. `phase` is "accepted", "queued" or "processing"."""
+
+    task: Task
+    phase: str = "processing"
+    log_id: str | None = None
+
+
+class Transcript(Struct, frozen=True, kw_only=True):
+    """A finished recognition.
+
+    `silent` says that nothing was spoken: a result like any other, with an empty text. `duration_ms` is the recording's
+    length, `None` where the service does not tell (v1). `raw` is the reply's body as it came, so nothing is lost.
+    `task` is `None` for flash, which has none.
+    """
+
+    text: str
+    duration_ms: int | None = None
+    utterances: tuple[Utterance, ...] = ()
+    silent: bool = False
+    task: Task | None = None
+    log_id: str | None = None
+    raw: bytes = b""
+
+    def to_json(self) -> str:
+        """Write it as a JSON document; `volcasr_async.read_transcript` and `volcasr convert` read it again."""
+        return msgspec.json.encode(self._document()).decode("utf-8", "replace")
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "duration_ms": self.duration_ms,
+            "silent": self.silent,
+            "log_id": self.log_id,
+            "task": self.task,
+            "utterances": self.utterances if not self.raw else (),
+            "raw": _as_json(self.raw) if self.raw else None,
+        }
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 40 else self.text[:40] + "..."
+        length = f", {self.duration_ms / 1000:.1f} s" if self.duration_ms is not None else ""
+        return f"<Transcript {'silent' if self.silent else repr(text)}{length}, {len(self.utterances)} utterances>"

@@ -1,0 +1,79 @@
+"""What the caller allows: how much at once, how often again, how long to wait. Times are seconds."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from volcasr_async.errors import InputError
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The request budget of one app key, shared by everything that goes through one `VolcASR`.
+
+    `qps`: requests started in any second, submits and queries together; `None` for no limit. `concurrency`: requests in
+    the air at once. `upload_bytes`: bytes of local audio in the air at once (a larger single file goes alone).
+    """
+
+    qps: float | None = 20.0
+    concurrency: int = 20
+    upload_bytes: int = 256_000_000
+
+    def __post_init__(self) -> None:
+        if self.qps is not None and not (0 < self.qps < math.inf):
+            raise InputError(f"Limits(qps={self.qps}) must be above 0; use qps=None for no limit")
+        if self.concurrency < 1:
+            raise InputError(f"Limits(concurrency={self.concurrency}) must be at least 1")
+        if self.upload_bytes < 1:
+            raise InputError(f"Limits(upload_bytes={self.upload_bytes}) must be at least 1")
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """What is done again, and how often.
+
+    `attempts` counts the tries of one request that failed in a way that may pass; refusals for the request rate do not
+    count, they are the budget's affair. Pauses between tries double from `first` up to `longest`, with jitter.
+    `reply_timeout`: how long a request may stay without an answer.
+    `grace`: for how long after a submit "cannot find task" means patience.
+
+    The three that can be charged twice are off: `resubmit_v1` (send a v1 submit again though the lost one may have
+    arrived), `resend_flash` (the same for flash), `new_tasks` (how many fresh tasks may follow one that the service ended
+    badly).
+    """
+
+    attempts: int = 6
+    first: float = 0.5
+    longest: float = 30.0
+    reply_timeout: float = 60.0
+    grace: float = 30.0
+    resubmit_v1: bool = False
+    resend_flash: bool = False
+    new_tasks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise InputError(f"RetryPolicy(attempts={self.attempts}) must be at least 1: the first try counts")
+        if not 0 < self.first <= self.longest:
+            raise InputError("RetryPolicy needs 0 < first <= longest, in seconds")
+        if self.reply_timeout <= 0 or self.grace < 0 or self.new_tasks < 0:
+            raise InputError("RetryPolicy needs reply_timeout > 0, grace >= 0 and new_tasks >= 0")
+
+
+class PollPolicy(Struct, frozen=True, kw_only=True):
+    """When a task is asked about.
+
+    The first query goes out `first` seconds after the submit was accepted; after it, the gap is `growth` times the task's
+    age, at least `shortest` and at most `longest` (`None`: 30 s, idle edition 300 s), give or take a tenth.
+    """
+
+    first: float = 2.0
+    growth: float = 0.2
+    shortest: float = 1.0
+    longest: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or self.growth < 0 or self.shortest <= 0:
+            raise InputError("PollPolicy needs first >= 0, growth >= 0 and shortest > 0")
+        if self.longest is not None and self.longest < self.shortest:
+            raise InputError("PollPolicy(longest=...) must not be below shortest")

@@ -1,0 +1,81 @@
+"""What passes between the floors: a Call goes down to the transport, a Reply comes up, a Step is what it meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from volcasr_async.credentials import Credentials
+from volcasr_async.job import Order
+from volcasr_async.models import Pending, Task, Transcript
+from volcasr_async.protocol.envelope import encoded_length
+
+Phase = Literal["submit", "query", "flash"]
+
+
+class Call(Struct, frozen=True):
+    """One request, as a value: the body is *prefix*, the audio in base64 when `has_audio`, and *suffix*.
+
+    A fresh body is opened from it for each attempt.
+    """
+
+    phase: Phase
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    prefix: bytes
+    suffix: bytes = b""
+    has_audio: bool = False
+
+    def content_length(self, audio_bytes: int = 0) -> int:
+        """Tell the exact length of the body, known before its first byte."""
+        audio = encoded_length(audio_bytes) if self.has_audio else 0
+        return len(self.prefix) + audio + len(self.suffix)
+
+
+class Reply(Struct, frozen=True):
+    """One answer: the HTTP status, the headers under lower-case names, the body's bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Step = Pending | Transcript
+"""What an answer meant when it was no refusal; refusals are raised."""
+
+
+class Access(Struct, frozen=True):
+    """Who asks and where: credentials, and host and path of the base URL, which the v1 signature covers."""
+
+    credentials: Credentials
+    host: str = "openspeech.bytedance.com"
+    base_path: str = ""
+
+
+class Dialect(Protocol):
+    """How one edition speaks. Nobody above asks which edition it is."""
+
+    phase: Phase
+    """The phase that `open` belongs to: "submit", or "flash" where the answer comes at once."""
+
+    def open(self, order: Order) -> Call:
+        """Say what starts the job."""
+        ...
+
+    def read_open(self, order: Order, reply: Reply, *, at: float) -> Step:
+        """Understand the answer to `open`, which came *at* that second since 1970; raise what it refused."""
+        ...
+
+    def claim(self, order: Order, *, at: float) -> Task | None:
+        """Name the task that the job has if its submit arrived; `None` where only the service's answer could tell."""
+        ...
+
+    def follow(self, task: Task) -> Call:
+        """Say what asks about the task."""
+        ...
+
+    def read_follow(self, task: Task, reply: Reply) -> Step:
+        """Understand the answer to `follow`; raise what it refused."""
+        ...

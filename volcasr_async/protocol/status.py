@@ -1,0 +1,176 @@
+"""Every number the service may answer with, and what it means in each phase: the only place that knows one.
+
+Sources: doc 1354868, 1631584, 2611432 (v3) and doc 80820 (v1); codes that no document lists are reported by public clients.
+The verdicts are our reading of them:
+
+- accepted, pending, done, silent: the job goes on or has ended well;
+- reject-job: it cannot succeed as it stands; reject-account: no job can;
+- back-off: the same call, later; new-task: only a fresh task may succeed;
+- unreadable: an answer of no known shape, which settles nothing;
+- ask-first: the service or a proxy before it broke, which settles nothing either.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from volcasr_async import errors as e
+from volcasr_async.protocol.messages import Phase
+
+Verdict = Literal[
+    "accepted",
+    "pending",
+    "done",
+    "silent",
+    "reject-job",
+    "reject-account",
+    "back-off",
+    "new-task",
+    "unreadable",
+    "ask-first",
+]
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """One row: what a code means, the error it becomes, and the verdict in each phase.
+
+    `tries` bounds how often a back-off is followed by another try at query (at submit for v1), before it becomes `after`.
+    """
+
+    meaning: str
+    error: type[e.ServiceError] = e.InvalidRequest
+    submit: Verdict = "reject-job"
+    query: Verdict = "reject-job"
+    flash: Verdict = "reject-job"
+    tries: int | None = None
+    repeated: bool = False
+    pauses_submits: bool = False
+    queued: bool = False
+
+    def verdict(self, phase: Phase) -> Verdict:
+        """Read the row in one phase."""
+        return {"submit": self.submit, "query": self.query, "flash": self.flash}[phase]
+
+
+def _all(verdict: Verdict, meaning: str, error: type[e.ServiceError], **more: object) -> Rule:
+    return replace(
+        Rule(meaning=meaning, error=error, submit=verdict, query=verdict, flash=verdict),
+        **more,
+    )
+
+
+def _ended(meaning: str, *, submit: Verdict = "back-off", tries: int | None = None) -> Rule:
+    """Answer with a task that has ended badly inside the service (v1 has no flash, v3's flash is not resent unasked)."""
+    return Rule(meaning=meaning, error=e.ServerError, submit=submit, query="new-task", flash="back-off", tries=tries)
+
+
+CODES: dict[int, Rule] = {
+    # v3
+    20000000: Rule(meaning="success", submit="accepted", query="done", flash="done"),
+    20000001: Rule(meaning="being processed", submit="accepted", query="pending", flash="unreadable"),
+    20000002: Rule(meaning="queued", submit="accepted", query="pending", flash="unreadable", queued=True),
+    # Silence is a result (doc 1631584, the tree), though the 2025-12 version of doc 1354868 advises a new submit.
+    20000003: Rule(meaning="silent audio", submit="unreadable", query="silent", flash="silent"),
+    45000000: Rule(meaning="general client error"),
+    # doc 1354868 counts a repeated request among its causes; doc 1631584 does not.
+    45000001: Rule(meaning="a field missing or invalid, or the request was repeated", repeated=True),
+    45000002: Rule(meaning="empty audio", error=e.EmptyAudio),
+    45000006: Rule(meaning="the audio could not be downloaded", error=e.AudioDownloadFailed),
+    45000010: _all("reject-account", "credentials not accepted", e.AuthenticationFailed),
+    45000011: _all("reject-account", "credentials not accepted (one report)", e.AuthenticationFailed),
+    45000012: _all("reject-account", "credentials not accepted (one report)", e.AuthenticationFailed),
+    45000030: _all("reject-account", "resource not granted", e.ResourceNotGranted),
+    45000131: _all("back-off", "more than 500 hours of audio within half an hour", e.RateLimited, pauses_submits=True),
+    45000132: Rule(meaning="file over 512 MB", error=e.AudioTooLarge),
+    45000151: Rule(meaning="wrong audio format", error=e.BadAudioFormat),
+    45000292: _all("back-off", "over a quota; the message names which", e.RateLimited, tries=5),
+    21701: Rule(meaning="the audio could not be downloaded (one report)", error=e.AudioDownloadFailed),
+    55000000: _all("back-off", "general server error", e.ServerError, tries=3),
+    55000031: _all("back-off", "server busy", e.ServerBusy),
+    55001010: _ended("processing timed out"),
+    # v1 (doc 80820); the flash column does not apply
+    1000: Rule(meaning="success", submit="accepted", query="done"),
+    2000: Rule(meaning="being processed", submit="accepted", query="pending"),
+    2001: Rule(meaning="queued", submit="accepted", query="pending", queued=True),
+    1001: Rule(meaning="a field missing or invalid, or the request was repeated"),
+    1002: _all("reject-account", "token invalid, expired, or not for this service", e.AuthenticationFailed),
+    1003: _all("back-off", "over the app's request rate", e.RateLimited),
+    1004: _all("reject-account", "over the app's number of calls", e.QuotaExceeded),
+    1005: _all("back-off", "server busy", e.ServerBusy),
+    1006: _ended("request interrupted", tries=1),
+    1010: Rule(meaning="audio too long", error=e.AudioTooLong),
+    1011: Rule(meaning="audio too large", error=e.AudioTooLarge),
+    1012: Rule(meaning="audio format invalid", error=e.BadAudioFormat),
+    1013: Rule(meaning="silent audio", submit="silent", query="silent"),
+    1014: Rule(meaning="empty audio", error=e.EmptyAudio),
+    1015: Rule(meaning="the audio could not be downloaded", error=e.AudioDownloadFailed),
+    1020: _ended("waited too long to become ready"),
+    1021: _ended("processing took too long"),
+    1022: _ended("recognition failed", submit="reject-job"),
+    1099: _ended("unknown error", submit="reject-job"),
+}
+
+RANGES: tuple[tuple[int, int, Rule], ...] = (
+    # The documents print the internal family as 550xxxx; real codes have 8 digits.
+    (55000000, 55099999, _all("back-off", "internal error", e.ServerError, tries=3)),
+    (45000000, 45099999, Rule(meaning="client error that no document lists")),
+    (20000000, 20009999, _all("unreadable", "success that no document lists", e.ServiceError)),
+    (1007, 1098, Rule(meaning="reserved")),
+)
+
+# 7.4 of our notes on the contract: no code anywhere, only an HTTP status.
+_HTTP: dict[int, Rule] = {
+    401: _all("reject-account", "HTTP 401", e.AuthenticationFailed),
+    403: _all("reject-account", "HTTP 403", e.ResourceNotGranted),
+    429: _all("back-off", "HTTP 429", e.RateLimited),
+}
+_HTTP_4XX = Rule(meaning="HTTP 4xx")
+_HTTP_5XX = Rule(meaning="HTTP 5xx", error=e.ServerError, submit="ask-first", query="back-off", flash="ask-first")
+_SILENT_ON_STATUS = _all("unreadable", "no status code", e.ServiceError)
+
+_NOT_FOUND = Rule(meaning="cannot find task", error=e.TaskNotFound)
+_NOT_GRANTED = _all("reject-account", "resource not granted", e.ResourceNotGranted)
+_SPENT = _all("reject-account", "the bought or free amount is spent", e.QuotaExceeded)
+_TOO_FAST = _all("back-off", "more requests than the app key may send", e.RateLimited)
+
+
+def rule_of(code: int | None, message: str, http_status: int) -> Rule:
+    """Find the row of an answer; an unlisted code takes its range's, a code of no range the HTTP status's."""
+    if code is None:
+        return _rule_of_http(http_status)
+    rule = CODES.get(code) or next((rule for low, high, rule in RANGES if low <= code <= high), None)
+    if rule is None:
+        return _rule_of_http(http_status)
+    return _by_message(code, message.lower(), rule)
+
+
+def _by_message(code: int, message: str, rule: Rule) -> Rule:
+    """Three codes mean different things by their text (all reported by public clients)."""
+    if code == 45000000 and "cannot find task" in message:
+        return _NOT_FOUND
+    # 45000000 with a concurrency text was reported as well.
+    if code == 45000292 or (code == 45000000 and "quota exceeded" in message):
+        return _by_quota(message, rule)
+    if code == 1022 and "requested resource not granted" in message:
+        return _NOT_GRANTED
+    return rule
+
+
+def _by_quota(message: str, rule: Rule) -> Rule:
+    """A lifetime amount never comes back by waiting; a rate does; a type we do not know gets a bounded number of tries."""
+    if "lifetime" in message:
+        return _SPENT
+    if "qps" in message or "concurrency" in message:
+        return _TOO_FAST
+    return rule
+
+
+def _rule_of_http(http_status: int) -> Rule:
+    if 400 <= http_status < 500:
+        return _HTTP.get(http_status, _HTTP_4XX)
+    if http_status >= 500:
+        return _HTTP_5XX
+    return _SILENT_ON_STATUS

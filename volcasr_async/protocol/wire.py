@@ -1,0 +1,279 @@
+"""The service's own shapes, and the way into ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import asdict
+
+from volcasr_async.errors import InputError
+from volcasr_async.job import Order
+from volcasr_async.lenient import number, text_of
+from volcasr_async.models import Task, Transcript, Utterance
+from volcasr_async.options import Corpus, Options, WireFields
+from volcasr_async.protocol.envelope import HOLE
+from volcasr_async.protocol.loose import loose_utterances
+from volcasr_async.sources import AudioUrl
+
+_encode = msgspec.json.encode
+
+# ---- what goes out (v3) ----
+
+
+class UserSection(Struct, frozen=True):
+    """`user`: whose recording it is."""
+
+    uid: str
+
+
+class AudioSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`audio`: exactly one of url and data."""
+
+    url: str | None = None
+    data: Raw | None = None
+    format: str | None = None
+    codec: str | None = None
+    rate: int | None = None
+    bits: int | None = None
+    channel: int | None = None
+    language: str | None = None
+
+
+class CorpusSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`request.corpus`: an object (the tree), its context a serialised string (doc 2606791, 2026-09)."""
+
+    boosting_table_name: str | None = None
+    boosting_table_id: str | None = None
+    correct_table_name: str | None = None
+    correct_table_id: str | None = None
+    regex_correct_table_name: str | None = None
+    regex_correct_table_id: str | None = None
+    context: str | None = None
+
+
+class RequestSection(WireFields, frozen=True, kw_only=True, omit_defaults=True):
+    """`request`: the recognition options."""
+
+    model_name: str
+    sensitive_words_filter: str | None = None
+    corpus: CorpusSection | None = None
+
+
+class SubmitBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The whole body of a v3 submit or flash request."""
+
+    audio: AudioSection
+    request: RequestSection | dict[str, Any]
+    user: UserSection | None = None
+    callback: str | None = None
+    callback_data: str | None = None
+
+
+def submit_body(order: Order) -> SubmitBody:
+    """Put an order into the v3 shape; local audio leaves a hole."""
+    job = order.job
+    return SubmitBody(
+        audio=audio_section(order),
+        request=_request_section(order.options),
+        user=UserSection(job.uid) if job.uid is not None else None,
+        callback=job.callback,
+        callback_data=job.callback_data,
+    )
+
+
+def audio_section(order: Order) -> AudioSection:
+    """Describe the audio."""
+    source = order.source
+    linked = isinstance(source, AudioUrl)
+    return AudioSection(
+        url=source.url if isinstance(source, AudioUrl) else None,
+        data=None if linked else HOLE,
+        format=order.format,
+        codec=source.codec,
+        rate=source.rate,
+        bits=source.bits,
+        channel=source.channel,
+        language=source.language,
+    )
+
+
+def _request_section(options: Options) -> RequestSection | dict[str, Any]:
+    words = options.sensitive_words_filter
+    section = RequestSection(
+        model_name="bigmodel",  # the only value there is
+        sensitive_words_filter=words if words is None or isinstance(words, str) else _encode(words).decode(),
+        corpus=_corpus_section(options.corpus) if options.corpus is not None else None,
+        **{name: getattr(options, name) for name in WireFields.__struct_fields__},
+    )
+    if not options.extra:
+        return section
+    known: dict[str, Any] = msgspec.to_builtins(section)
+    return known | dict(options.extra)
+
+
+def _corpus_section(corpus: Corpus) -> CorpusSection:
+    fields = asdict(corpus)
+    words = [{"word": word} for word in fields.pop("hotwords")]
+    context = fields.pop("context")
+    if words:
+        context = {**(context or {}), "hotwords": [*(context or {}).get("hotwords", ()), *words]}
+    if context is not None and not isinstance(context, str):
+        context = _encode(context).decode()
+    return CorpusSection(context=context, **fields)
+
+
+# ---- what comes back ----
+
+
+class _AudioInfo(Struct, frozen=True):
+    duration: int | None = None
+
+
+class _Result(Struct, frozen=True):
+    text: str | None = None
+    utterances: tuple[Utterance, ...] | None = None
+    additions: dict[str, Any] | None = None
+
+
+class _V3Body(Struct, frozen=True):
+    """`result` is an object in every capture, a list in the documents' tables: both are read."""
+
+    audio_info: _AudioInfo | None = None
+    result: _Result | list[_Result] | None = None
+
+
+class _V1Body(Struct, frozen=True):
+    resp: _Result | None = None
+
+
+_V3 = msgspec.json.Decoder(_V3Body, strict=False)
+_V1 = msgspec.json.Decoder(_V1Body, strict=False)
+
+
+class Result(Struct, frozen=True):
+    """What a finished body holds, in one shape for all editions."""
+
+    text: str
+    duration_ms: int | None
+    utterances: tuple[Utterance, ...]
+
+
+def read_v3(body: bytes) -> Result | None:
+    """Read the result of a v3 body; `None` while there is none.
+
+    Success with zero bytes, `{}`, no `result` or an empty one is reported of tasks that still run; an empty text counts
+    as finished only beside a duration. Raises `ValueError` where the body is no JSON object.
+    """
+    found: _V3Body = _decode(_V3, body, _loose_v3) if body.strip() else _V3Body()
+    result = found.result[0] if isinstance(found.result, list) and found.result else found.result
+    if not isinstance(result, _Result):
+        return None
+    duration = found.audio_info.duration if found.audio_info else None
+    if duration is None and result.additions:
+        duration = number(result.additions.get("duration"))
+    if not result.text and not result.utterances and (result.text is None or duration is None):
+        return None
+    return _result(result, duration)
+
+
+def read_v1(body: bytes) -> Result:
+    """Read the result of a finished v1 body, which tells no duration (doc 80820)."""
+    found: _V1Body = _decode(_V1, body, _loose_v1)
+    return _result(found.resp or _Result(), None)
+
+
+def duration_of(body: bytes) -> int | None:
+    """Read the recording's length in ms from a v3 body that need not hold a result."""
+    try:
+        found: _V3Body = _decode(_V3, body, _loose_v3)
+    except ValueError:
+        return None
+    return found.audio_info.duration if found.audio_info else None
+
+
+class _Document(Struct, frozen=True):
+    raw: Raw = Raw(b"null")
+    log_id: str | None = None
+    silent: bool = False
+    task: Task | None = None
+    text: str | None = None
+    duration_ms: int | None = None
+    utterances: tuple[Utterance, ...] = ()
+
+
+def read_transcript(document: bytes | str) -> Transcript:
+    """Read what `Transcript.to_json` wrote, or a body just as the service sent it (v3 or v1); `InputError` for others."""
+    data = document.encode() if isinstance(document, str) else document
+    try:
+        found = msgspec.json.decode(data, type=_Document)
+        body = bytes(found.raw) if bytes(found.raw) != b"null" else None
+        if body is None and found.text is None:
+            body = data
+        result = _either(body) if body is not None else Result(found.text or "", found.duration_ms, found.utterances)
+    except ValueError as error:
+        raise InputError(f"this is no transcript as volcasr or the service writes it: {error}") from error
+    if result is None:
+        if not found.silent:
+            raise InputError("this document holds no finished result")
+        result = Result("", found.duration_ms, ())
+    return Transcript(
+        text=result.text,
+        duration_ms=result.duration_ms,
+        utterances=result.utterances,
+        silent=found.silent,
+        task=found.task,
+        log_id=found.log_id,
+        raw=body or b"",
+    )
+
+
+def _either(body: bytes) -> Result | None:
+    is_v1 = _decode(_V1, body, _loose_v1).resp is not None
+    return read_v1(body) if is_v1 else read_v3(body)
+
+
+def _result(result: _Result, duration: int | None) -> Result:
+    utterances = result.utterances or ()
+    text = result.text if result.text is not None else "".join(u.text for u in utterances)
+    return Result(text, duration, utterances)
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes, loosely: Any) -> Any:
+    """Decode by type; a paid result of another shape is read loosely instead of being lost."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        return loosely(msgspec.json.decode(body))
+    except UnicodeDecodeError:
+        return _decode(decoder, body.decode("utf-8", "replace").encode(), loosely)
+    except RecursionError as error:
+        msg = "the body is nested too deeply"
+        raise ValueError(msg) from error
+
+
+def _loose_v3(body: Any) -> _V3Body:
+    if not isinstance(body, dict):
+        msg = "the body is no JSON object"
+        raise ValueError(msg)  # noqa: TRY004 - callers take any unreadable body as ValueError, as msgspec's own are
+    info, result = body.get("audio_info"), body.get("result")
+    if isinstance(result, list):
+        result = result[0] if result else None
+    duration = number(info.get("duration")) if isinstance(info, dict) else None
+    return _V3Body(_AudioInfo(duration), _loose_result(result))
+
+
+def _loose_v1(body: Any) -> _V1Body:
+    return _V1Body(_loose_result(body.get("resp")) if isinstance(body, dict) else None)
+
+
+def _loose_result(result: Any) -> _Result | None:
+    if not isinstance(result, dict):
+        return None
+    text, additions = result.get("text"), result.get("additions")
+    return _Result(
+        text_of(text) if text is not None else None,
+        loose_utterances(result.get("utterances")),
+        additions if isinstance(additions, dict) else None,
+    )

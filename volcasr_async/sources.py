@@ -1,0 +1,199 @@
+"""Where the audio is: at a link, in a file, in memory, or on its way from somewhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterable
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import asdict, force_setattr
+
+from volcasr_async.errors import InputError, without_queries
+
+_LEFT_OUT = "?..."
+_NOT_ITERABLE = "AudioStream(chunks) takes an async iterable of bytes, such as request.stream() of a web framework"
+
+# Query parameters that sign a link (TOS, OSS, COS, S3, GCS, Azure) and change each time it is signed anew.
+_SIGNATURES = frozenset(
+    {"signature", "expires", "accesskeyid", "ossaccesskeyid", "awsaccesskeyid", "googleaccessid", "security-token"}
+    | {"sig", "se", "st", "sp", "sv", "sr", "skoid", "sktid", "skt", "ske", "sks", "skv", "sign", "token", "auth_key"}
+)
+_SIGNATURE_PREFIXES = ("x-tos-", "x-oss-", "x-amz-", "x-goog-", "x-cos-", "q-")
+
+
+class _Audio(Struct, frozen=True, kw_only=True):
+    """The `audio` section under its wire names (doc 2606791, 4.2).
+
+    `format` is the container and `codec` "raw" or "opus"; `rate` in Hz, `bits` per sample, `channel` 1 or 2. `language`
+    is a code such as "en-US"; empty means Chinese with its dialects, and English. Unset fields are not sent.
+    """
+
+    format: str | None = None
+    codec: str | None = None
+    rate: int | None = None
+    bits: int | None = None
+    channel: int | None = None
+    language: str | None = None
+
+    def _check(self) -> None:
+        for name in ("rate", "bits", "channel"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f"{name}={value!r} must be a whole number above 0")
+        if self.codec not in (None, "raw", "opus"):
+            raise InputError(f'codec={self.codec!r} must be "raw" (PCM) or "opus"; leave it out for anything else')
+
+
+class AudioUrl(_Audio, frozen=True):
+    """A link that the service downloads from: reachable from mainland China, without redirect or login.
+
+    Its query is treated as a secret: it is sent to the service and shown, logged and pickled nowhere.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        self._check()
+        try:
+            parts = urlsplit(self.url)
+        except (ValueError, AttributeError) as error:
+            raise InputError("AudioUrl(url) is not a URL") from error
+        if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+            raise InputError(
+                f"the service downloads http:// and https:// links only, not {without_queries(self.url)!r:.120}; for a "
+                "local file pass pathlib.Path(...)"
+            )
+        if any(c.isspace() or not c.isprintable() for c in self.url):
+            raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the query was left out on the way through a pickle: such a link cannot be sent."""
+        return self.url.endswith(_LEFT_OUT)
+
+    @property
+    def label(self) -> str:
+        """Names the recording: the link without user, fragment, and signature; other parameters as a short digest."""
+        parts = urlsplit(self.url)
+        rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]
+        digest = hashlib.sha256(urlencode(rest).encode()).hexdigest()[:12] if rest else ""
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}" + (f"?sha256={digest}" if digest else "")
+
+    def __repr__(self) -> str:
+        return f"AudioUrl({without_queries(self.url)!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (AudioUrl, asdict(self) | {"url": without_queries(self.url)})
+
+
+class AudioFile(_Audio, frozen=True):
+    """A local file, streamed from disk. Without `format` its first bytes tell, then its suffix."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self._check()
+        if not isinstance(self.path, str | PurePath):
+            raise InputError(f"AudioFile(path) takes a path, not {type(self.path).__name__}")
+        force_setattr(self, "path", Path(self.path))
+
+    @property
+    def label(self) -> str:
+        """The path as it was given."""
+        return str(self.path)
+
+
+class AudioBytes(_Audio, frozen=True):
+    """A recording in memory. `name` only names it."""
+
+    data: bytes
+    name: str = "bytes"
+
+    def __post_init__(self) -> None:
+        self._check()
+        if not isinstance(self.data, bytes | bytearray | memoryview):
+            raise InputError(f"AudioBytes(data) takes bytes, not {type(self.data).__name__}")
+        if not self.data:
+            raise InputError("AudioBytes(data) is empty: there is nothing to recognise")
+
+    @property
+    def label(self) -> str:
+        """The given name and the size."""
+        return f"{self.name} ({len(self.data)} bytes)"
+
+    def __repr__(self) -> str:
+        return f"AudioBytes({self.label})"
+
+
+class AudioStream(_Audio, frozen=True):
+    """A recording of *size* bytes that arrives in chunks of any size, say from a web request; never touches the disk.
+
+    It can be sent once, so it is not sent again after a byte has left. `name` only names it.
+    """
+
+    chunks: AsyncIterable[bytes]
+    size: int
+    name: str = "stream"
+
+    def __post_init__(self) -> None:
+        self._check()
+        if not hasattr(self.chunks, "__aiter__"):
+            raise InputError(_NOT_ITERABLE)
+        if not isinstance(self.size, int) or self.size < 1:
+            raise InputError("AudioStream(size) must be the number of bytes that will come, above 0")
+
+    @property
+    def label(self) -> str:
+        """The given name and the size."""
+        return f"{self.name} ({self.size} bytes)"
+
+    def __repr__(self) -> str:
+        return f"AudioStream({self.label})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (AudioStream, asdict(self) | {"chunks": _Spent()})
+
+
+class _Spent:
+    """What is left of a stream on the other side of a pickle."""
+
+    def __aiter__(self) -> _Spent:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise InputError("a stream does not travel through a pickle: make the AudioStream where it is sent")
+
+
+Source = AudioUrl | AudioFile | AudioBytes | AudioStream
+SourceLike = Source | str | PurePath | bytes
+
+
+def as_source(value: object) -> Source:
+    """Take a source, or what is plainly one: a link, a `Path`, or `bytes`; `InputError` for anything else."""
+    match value:
+        case AudioUrl() | AudioFile() | AudioBytes() | AudioStream():
+            return value
+        case str():
+            return AudioUrl(value)
+        case PurePath():
+            return AudioFile(Path(value))
+        case bytes() | bytearray() | memoryview():
+            return AudioBytes(bytes(value))
+        case _:
+            raise InputError(
+                f"{type(value).__name__} is no audio: pass a URL (str), a pathlib.Path, bytes, or AudioUrl, AudioFile, "
+                "AudioBytes, AudioStream"
+            )
+
+
+def _signs(parameter: str) -> bool:
+    name = parameter.lower()
+    return name in _SIGNATURES or name.startswith(_SIGNATURE_PREFIXES)
+
+
+def _rebuild(kind: type[Source], fields: dict[str, Any]) -> Source:
+    return kind(**fields)
