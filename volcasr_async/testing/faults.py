@@ -1,0 +1,185 @@
+"""What goes wrong, where and how often: frozen `Fault` values, and the deterministic choice among them.
+
+A client of any language can also ask for an ending by the URL of the audio, without configuration: a path segment that
+begins with one of `MARKERS` (`https://example.com/silence-1.mp3`, `https://example.com/never/a.wav`) chooses it.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from volcasr_async.testing.dice import draw
+
+CALLS = ("any", "submit", "query", "flash")
+
+KINDS: dict[str, str] = {
+    "lost-answer": "the task is accepted (and charged), then the connection is dropped without an answer",
+    "reset": "the connection is dropped before the request was looked at; nothing is accepted",
+    "drop-upload": "the connection is dropped in the middle of the request body; nothing is accepted",
+    "refuse-busy": "55000031 (v1: 1005); nothing is accepted",
+    "rate-limited": "429 with 45000292 qps (v1: 1003); nothing is accepted",
+    "too-concurrent": "429 with 45000292 concurrency (v1: 1003); nothing is accepted",
+    "quota-lifetime": "429 with 45000292 audio_duration_lifetime (v1: 1004); nothing is accepted",
+    "server-error": "55000000 (v1: 1099); nothing is accepted",
+    "html-502": "an HTML page with status 502; nothing is accepted",
+    "html-502-after": "the task is accepted (and charged), then the HTML page",
+    "cut-body": "Content-Length promises more than is sent; the task is accepted",
+    "slow-body": "the reply's body drips for `seconds` (5); the task is accepted",
+    "stall": "no answer for `seconds` (for ever without); the task is accepted",
+    "no-result": "20000000 with {} while the task is still running (query), or instead of the result (flash)",
+    "not-json": "the reply's body breaks off inside the JSON text, with a right Content-Length; the task is accepted",
+    "no-status": "HTTP 200 without a code anywhere; the task is accepted",
+    "task-failed": "the accepted task ends with 55001010 (v1: 1022)",
+    "task-error": "the accepted task ends with 55000000 (v1: 1099)",
+    "silence": "the task ends with 20000003 (v1: 1013)",
+    "bad-format": "the task ends with 45000151 (v1: 1012)",
+    "download-failed": "the task ends with 45000006 (flash: 21701; v1: 1015)",
+    "empty-audio": "the task ends with 45000002 (v1: 1014)",
+    "never": "the task never ends (flash: no answer for ever)",
+}
+
+ENDINGS = frozenset({"silence", "bad-format", "download-failed", "empty-audio", "task-failed", "task-error", "never"})
+MARKERS = {
+    "silence": "silence",
+    "bad-format": "bad-format",
+    "download-failed": "download-failed",
+    "empty": "empty-audio",
+    "server-error": "task-error",
+    "task-failed": "task-failed",
+    "never": "never",
+}
+_UPLOAD = frozenset({"drop-upload"})
+_REQUEST = frozenset(KINDS) - ENDINGS - _UPLOAD
+_MARKER = re.compile(rf"/({'|'.join(MARKERS)})(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    `share` is the probability, drawn for each request from (seed, fault, URL or sha256, number of the attempt) or, for the
+    kinds that are a task's ending, once for each task. `on` narrows it to one call, `url` to audio whose URL contains the text or
+    matches the compiled pattern (inline audio is called `sha256:...`). For each task it is left out for the first `after`
+    requests it would meet, and happens `times` times at most (an ending: in the first `times` tasks of one URL). `seconds` is the length of `stall` and `slow-body`;
+    `retry_after` adds that header to a refusal.
+    """
+
+    kind: str
+    share: float = 1.0
+    on: str = "any"
+    url: str | re.Pattern[str] | None = None
+    times: int | None = None
+    after: int = 0
+    seconds: float | None = None
+    retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no fault is called {self.kind!r}; the kinds are: {', '.join(sorted(KINDS))}")
+        if self.on not in CALLS:
+            raise ValueError(f"{self.on!r} is no call; `on` is one of: {', '.join(CALLS)}")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share {self.share} is no probability; it lies between 0 and 1")
+        if self.kind == "drop-upload" and self.url is not None:
+            raise ValueError("drop-upload is decided before the body is read, so it cannot be chosen by URL")
+
+    @classmethod
+    def parse(cls, text: str) -> "Fault":
+        """`KIND[:CALL][=SHARE][,name=value...]`, such as `lost-answer=0.3`, `html-502:submit=0.1`, `stall,seconds=30,times=1`."""
+        first, *rest = text.split(",")
+        name, _, share = first.partition("=")
+        kind, _, on = name.partition(":")
+        fields: dict[str, str] = {}
+        for part in rest:
+            key, equals, value = part.partition("=")
+            if not equals:
+                raise ValueError(f"{part!r} in {text!r} is not name=value")
+            fields[key.strip()] = value.strip()
+        unknown = fields.keys() - {"url", "times", "after", "seconds", "retry_after"}
+        if unknown:
+            raise ValueError(
+                f"{min(unknown)!r} in {text!r} is no field; they are: after, retry_after, seconds, times, url"
+            )
+        numbers = {name: _number(value, text) for name, value in fields.items() if name != "url"}
+        times = numbers.get("times")
+        return cls(
+            kind.strip(),
+            share=_number(share or "1", text),
+            on=on.strip() or "any",
+            url=fields.get("url"),
+            times=None if times is None else int(times),
+            after=int(numbers.get("after", 0)),
+            seconds=numbers.get("seconds"),
+            retry_after=numbers.get("retry_after"),
+        )
+
+    def meets(self, verb: str, url: str) -> bool:
+        """Whether this call about this audio is one that the fault may hit."""
+        if self.kind in ENDINGS:  # "query" shows the end of a task that "submit" began
+            right = self.on == "any" or (self.on == "flash") == (verb == "flash")
+        else:
+            right = self.on in {"any", verb}
+        if not right or self.url is None:
+            return right
+        return self.url in url if isinstance(self.url, str) else self.url.search(url) is not None
+
+
+class Script:
+    """Chooses among the faults; the same seed and the same requests give the same choice."""
+
+    def __init__(self, faults: tuple[Fault, ...], seed: int) -> None:
+        self._seed = seed
+        self._endings = [(index, fault) for index, fault in enumerate(faults) if fault.kind in ENDINGS]
+        self._requests = [(index, fault) for index, fault in enumerate(faults) if fault.kind not in ENDINGS]
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._met: Counter[tuple[int, str]] = Counter()
+        self._hit: Counter[tuple[int, str]] = Counter()
+
+    def upload(self, verb: str, request_id: str) -> Fault | None:
+        """The fault that breaks off this request while it is still being sent."""
+        return self._choose(verb, request_id, (request_id, _UPLOAD))
+
+    def request(self, verb: str, url: str, task: str, *, running: bool) -> Fault | None:
+        """The fault that hits this request, if any; the first one in the list wins."""
+        bare = verb == "flash" or running  # otherwise there is nothing to leave out
+        return self._choose(verb, url, (task, _REQUEST if bare else _REQUEST - {"no-result"}))
+
+    def ending(self, verb: str, url: str) -> str:
+        """How an accepted task ends: by a fault, by a marker in its URL, or well (an empty string)."""
+        if self._endings:
+            self._attempts["ending", url] += 1
+        for index, fault in self._endings:
+            if not fault.meets(verb, url) or (fault.times is not None and self._hit[index, url] >= fault.times):
+                continue
+            if draw(self._seed, "ending", index, url, self._attempts["ending", url]) <= fault.share:
+                self._hit[index, url] += 1
+                return fault.kind
+        found = _MARKER.search(urlsplit(url).path)
+        return MARKERS[found.group(1).lower()] if found else ""
+
+    def _choose(self, verb: str, url: str, what: tuple[str, frozenset[str]]) -> Fault | None:
+        if not self._requests:
+            return None
+        task, kinds = what
+        self._attempts[verb, url] += 1
+        attempt = self._attempts[verb, url]
+        for index, fault in self._requests:
+            if fault.kind not in kinds or not fault.meets(verb, url):
+                continue
+            self._met[index, task] += 1
+            if self._met[index, task] <= fault.after:
+                continue
+            if fault.times is not None and self._hit[index, task] >= fault.times:
+                continue
+            if draw(self._seed, "fault", index, verb, url, attempt) <= fault.share:
+                self._hit[index, task] += 1
+                return fault
+        return None
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} in {whole!r} is no number") from None

@@ -1,0 +1,69 @@
+"""What a simulator remembers for the test that uses it: charges, violations, uploads, callbacks."""
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One thing that would be billed. `source` is the URL without its query part, or `sha256:` and the hash of the audio."""
+
+    edition: str
+    task_id: str
+    request_id: str
+    source: str
+    audio_ms: int
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that a client sent against the documents, served or not."""
+
+    request_id: str
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Inline audio of an accepted request: what arrived after decoding, and the length of the whole body."""
+
+    request_id: str
+    edition: str
+    size: int
+    sha256: str
+    content_length: int | None
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that an accepted task asked for; the simulator records it and does not send it."""
+
+    task_id: str
+    edition: str
+    url: str
+    data: str
+
+
+class Window:
+    """Counts events within a sliding window of time; an event exactly one window old is out."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._events: deque[tuple[float, float]] = deque()
+        self.total = 0.0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def expire(self, now: float) -> None:
+        """Forget what has left the window; the microsecond forgives rounding in sums of times."""
+        while self._events and self._events[0][0] <= now - self._seconds + 1e-6:
+            self.total -= self._events.popleft()[1]
+
+    def add(self, now: float, weight: float = 1.0) -> None:
+        """Count an event."""
+        self._events.append((now, weight))
+        self.total += weight

@@ -1,0 +1,168 @@
+"""The public face: one object that holds the rules, opens their faces, and tells what happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from volcasr_async.testing.asgi import App
+from volcasr_async.testing.config import Config, SubmitBody
+from volcasr_async.testing.faults import Fault
+from volcasr_async.testing.records import Callback, Charge, Upload, Violation
+from volcasr_async.testing.service import Service
+from volcasr_async.testing.views import states
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Simulator:
+    """Plays all four editions of the service, in this process or on a port, always the same for the same `seed`.
+
+    Times are seconds on the event loop's clock. `qps` is strict: a request that would be one too many within any
+    `qps_window` seconds is refused (and does not count). `processing_time` is the median of a log-normal distribution of
+    width `processing_sigma`; before it a task is `queue_time` long in the queue; for its first `lag` seconds a v3 task
+    cannot be found. `retention`: a finished task is forgotten after so long (None: v3 never, v1 after 24 h).
+    Credentials, resources and clusters are accepted when they are well-formed unless a collection names the good ones.
+    `reuse_charges`: a re-sent accepted id is accepted and charged once more, instead of being refused with 45000001.
+    `submit_body`: what an accepting v3 submit answers with (the documents disagree); `v1_int_code`: 1000 instead of "1000".
+    """
+
+    def __init__(  # noqa: PLR0913 - every parameter is a setting with a default
+        self,
+        *,
+        seed: int = 0,
+        qps: float | None = None,
+        qps_window: float = 1.0,
+        concurrency: int | None = None,
+        processing_time: float = 2.0,
+        processing_sigma: float = 0.0,
+        queue_time: float = 0.0,
+        reply_delay: float = 0.0,
+        flash_time: float | None = None,
+        api_keys: Collection[str] | None = None,
+        app_keys: Mapping[str, str] | None = None,
+        secret_keys: Mapping[str, str] | None = None,
+        resources: Collection[str] | None = None,
+        clusters: Collection[str] | None = None,
+        retention: float | None = None,
+        lag: float = 0.0,
+        window_audio_hours: float | None = 500.0,
+        faults: Sequence[Fault] = (),
+        reuse_charges: bool = False,
+        submit_body: SubmitBody = "object",
+        v1_int_code: bool = False,
+    ) -> None:
+        config = Config(
+            seed=seed,
+            qps=qps,
+            qps_window=qps_window,
+            concurrency=concurrency,
+            processing_time=processing_time,
+            processing_sigma=processing_sigma,
+            queue_time=queue_time,
+            reply_delay=reply_delay,
+            flash_time=flash_time or 0.0,
+            api_keys=None if api_keys is None else frozenset(api_keys),
+            app_keys=app_keys,
+            secret_keys=secret_keys,
+            resources=None if resources is None else frozenset(resources),
+            clusters=None if clusters is None else frozenset(clusters),
+            retention=retention,
+            lag=lag,
+            window_audio_hours=window_audio_hours,
+            reuse_charges=reuse_charges,
+            submit_body=submit_body,
+            v1_int_code=v1_int_code,
+        )
+        self._service = Service(config, tuple(faults), anyio.current_time)
+        self._app = App(self._service)
+
+    @property
+    def app(self) -> App:
+        """An ASGI callable, for any ASGI server or client; a dropped connection is a raised `ConnectionDropped`."""
+        return self._app
+
+    def transport(self) -> httpx.ASGITransport:
+        """A transport for `httpx.AsyncClient`: no socket, streamed uploads, the client's read timeout honoured."""
+        from volcasr_async.testing.inprocess import SimulatorTransport
+
+        return SimulatorTransport(app=self._app)
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Listen on a port for as long as the context lasts; gives the base URL."""
+        from volcasr_async.testing.loopback import serve
+
+        return serve(self._service, host, port)
+
+    def add_audio(self, name: str, data: bytes) -> str:
+        """Host real audio; gives its path. A submitted URL of any host with that path has its duration and format."""
+        self._service.host(name, data)
+        return f"/audio/{name}"
+
+    def reset(self) -> None:
+        """Forget everything that clients did; settings and hosted audio stay."""
+        self._service.reset()
+
+    @property
+    def charges(self) -> list[Charge]:
+        """What would be billed, in the order of acceptance."""
+        return self._service.charges
+
+    @property
+    def charges_by_source(self) -> Counter[str]:
+        """How often each source (URL without query, or `sha256:...`) was charged."""
+        return Counter(charge.source for charge in self._service.charges)
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What clients sent against the documents, served or not."""
+        return self._service.violations
+
+    @property
+    def uploads(self) -> list[Upload]:
+        """The inline audio of accepted requests."""
+        return self._service.uploads
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """The callbacks that accepted tasks asked for."""
+        return self._service.callbacks
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How many requests came, by call: `submit`, `query`, `flash`, `other` (all editions together)."""
+        return self._service.requests
+
+    @property
+    def answers(self) -> Counter[str]:
+        """How many requests were answered how: by code, or `http-502`, `lost-answer`, `reset`, `not-json`, `no-status`."""
+        return self._service.answers
+
+    @property
+    def refused(self) -> int:
+        """How many requests were over the `qps` or `concurrency` quota."""
+        return self._service.refused
+
+    @property
+    def peak_qps(self) -> int:
+        """The most requests that started within any one second, refused ones included."""
+        return self._service.peak_qps
+
+    @property
+    def peak_in_air(self) -> int:
+        """The most requests that were in the air at once."""
+        return self._service.peak_in_air
+
+    def __repr__(self) -> str:
+        tasks, service = self._service.tasks, self._service
+        ended = f"{len(service.charges)} charges, {len(service.violations)} violations"
+        try:
+            parts = ", ".join(f"{number} {state}" for state, number in states(service).items() if number)
+        except RuntimeError:  # no event loop, no clock: printed after the run
+            parts = ""
+        return f"<Simulator [{len(tasks)} tasks{': ' if parts else ''}{parts} | {ended}]>"

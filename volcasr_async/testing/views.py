@@ -1,0 +1,68 @@
+"""What the simulator tells about itself over HTTP, for tests in other languages and in other processes; hosted audio.
+
+`GET /_simulator`, `GET /_simulator/charges`, `GET /_simulator/violations`, `POST /_simulator/reset`, `GET /audio/<name>`.
+None of these counts as a request to the service.
+"""
+
+from collections import Counter
+
+from volcasr_async.testing.audio import container
+from volcasr_async.testing.auth import Head
+from volcasr_async.testing.replies import Answer, plain
+from volcasr_async.testing.service import Service
+
+_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg", "m4a": "audio/mp4", "aac": "audio/aac"}
+
+
+def view(service: Service, head: Head) -> Answer | None:
+    """The answer when the request is not for the recognition service."""
+    path = head.path
+    if path.startswith("/audio/"):
+        return _file(service, path.removeprefix("/audio/"))
+    if not path.startswith("/_simulator"):
+        return None
+    match head.method, path:
+        case "GET", "/_simulator":
+            return plain(200, summary(service))
+        case "GET", "/_simulator/charges":
+            return plain(200, Counter(charge.source for charge in service.charges))
+        case "GET", "/_simulator/violations":
+            return plain(200, service.violations)
+        case "POST", "/_simulator/reset":
+            service.reset()
+            return plain(200, {})
+        case _:
+            return plain(404, {"code": 404, "message": "simulator: no such view"})
+
+
+def states(service: Service) -> Counter[str]:
+    """How many tasks are queued, running, done, gone; a task that cannot be found yet counts as queued."""
+    now = service.clock()
+    counted = Counter(task.state(now) for task in service.tasks.values())
+    return Counter(
+        {"queued": counted["queued"] + counted["unseen"], **{s: counted[s] for s in ("running", "done", "gone")}}
+    )
+
+
+def summary(service: Service) -> dict[str, object]:
+    """The state in plain values."""
+    return {
+        "tasks": states(service),
+        "charges": len(service.charges),
+        "violations": service.violations,
+        "requests": service.requests,
+        "answers": service.answers,
+        "refused": service.refused,
+        "uploads": service.uploads,
+        "peak_qps": service.peak_qps,
+        "peak_in_air": service.peak_in_air,
+        "in_air": service.in_air,
+    }
+
+
+def _file(service: Service, name: str) -> Answer:
+    data = service.files.get(name)
+    if data is None:
+        return plain(404, {"code": 404, "message": "simulator: no such audio"})
+    kind = _TYPES.get(container(data) or "", "application/octet-stream")
+    return Answer(200, (("Content-Type", kind),), data, "audio")
