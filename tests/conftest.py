@@ -64,7 +64,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     real = "real_time" in request.fixturenames
     if request.param == "asyncio":
         return "asyncio", {} if real else {"loop_factory": JumpingLoop}
-    return "trio", {} if real else {"clock": MockClock(autojump_threshold=0.02)}
+    return "trio", {} if real else {"clock": MockClock(autojump_threshold=0.01)}
 
 
 @pytest.fixture
@@ -77,4 +77,3 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads the credentials of whoever runs it."""
     for name in [name for name in os.environ if name.startswith("VOLCASR_")]:
         monkeypatch.delenv(name)
-

@@ -31,6 +31,7 @@ from volcasr_async.errors import (
     EmptyAudio,
     InputError,
     InvalidRequest,
+    JournalError,
     QuotaExceeded,
     RateLimited,
     ReplyError,
@@ -47,6 +48,7 @@ from volcasr_async.errors import (
 from volcasr_async.job import Job
 from volcasr_async.models import Pending, Task, Transcript, Utterance, Word
 from volcasr_async.options import Corpus, Options, SensitiveWords
+from volcasr_async.outcomes import BatchStats, Done, Failed, Outcome
 from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
 from volcasr_async.protocol.wire import read_transcript
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream, AudioUrl
@@ -68,17 +70,22 @@ __all__ = [
     "AudioUrl",
     "AuthenticationFailed",
     "BadAudioFormat",
+    "BatchStats",
     "ConfigurationError",
     "Corpus",
+    "Done",
     "Edition",
     "EmptyAudio",
+    "Failed",
     "Flash",
     "Idle",
     "InputError",
     "InvalidRequest",
     "Job",
+    "JournalError",
     "Limits",
     "Options",
+    "Outcome",
     "Pending",
     "PollPolicy",
     "QuotaExceeded",

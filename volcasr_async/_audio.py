@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import wave
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -44,26 +46,25 @@ async def open_audio(source: AudioFile | AudioBytes | AudioStream, edition: Edit
     """Look at local audio and refuse what *edition* does not take, before anything is sent."""
     match source:
         case AudioFile():
-            upload: Upload = await anyio.to_thread.run_sync(_look_at_file, source, edition)
+            return await anyio.to_thread.run_sync(_look_at_file, source, edition)
         case AudioBytes():
-            upload = _BytesUpload(source)
-            _check_duration(_seconds(io.BytesIO(source.data), upload.container), edition)
+            return await anyio.to_thread.run_sync(_look_at_bytes, source, edition)
         case AudioStream():
-            upload = _StreamUpload(source)
-    _check(upload, source.label, edition)
-    return upload
+            stream = _StreamUpload(source)
+            _check(stream.size, stream.container, source.label, edition)
+            return stream
 
 
-def _check(upload: Upload, label: str, edition: Edition) -> None:
-    if upload.size > edition.largest_bytes:
+def _check(size: int, container: str | None, label: str, edition: Edition) -> None:
+    if size > edition.largest_bytes:
         most = edition.largest_bytes // MB
         raise InputError(
-            f"{label} has {upload.size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
+            f"{label} has {size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
             "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
         )
-    check_format(upload.container, edition)
-    if upload.size > _ADVISED_BYTES:
-        _log.warning("%s has %.1f MB; the service advises at most 20 MB inside a request", label, upload.size / MB)
+    check_format(container, edition)
+    if size > _ADVISED_BYTES:
+        _log.warning("%s has %.1f MB; the service advises at most 20 MB inside a request", label, size / MB)
 
 
 def _check_duration(seconds: float | None, edition: Edition) -> None:
@@ -85,10 +86,10 @@ class _FileUpload:
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         block = memoryview(bytearray(min(_BLOCK_BYTES, self.size)))
         left = self.size
-        file = await anyio.to_thread.run_sync(_open, self._path)
+        reader = _Reader(self._path)
         try:
             while left:
-                count = await anyio.to_thread.run_sync(_fill, file, block[: min(left, len(block))])
+                count = await anyio.to_thread.run_sync(reader.fill, block[: min(left, len(block))])
                 if not count:
                     raise InputError(
                         f"{self._path} became shorter while it was sent: {left} of {self.size} bytes are gone"
@@ -97,7 +98,7 @@ class _FileUpload:
                     yield block[start : min(start + PIECE_BYTES, count)]
                 left -= count
         finally:
-            file.close()
+            reader.close()
 
 
 class _BytesUpload:
@@ -128,17 +129,26 @@ class _StreamUpload:
             raise InputError(f"{self._source.label} was sent before, a stream can be sent once: make a new AudioStream")
         self.resendable = False
         came = 0
-        async for chunk in self._source.chunks:
-            came += len(chunk)
-            if came > self.size:
-                break
-            for start in range(0, len(chunk), PIECE_BYTES):
-                yield memoryview(chunk)[start : start + PIECE_BYTES]
+        async with _closed_at_the_end(self._source.chunks) as chunks:
+            async for chunk in chunks:
+                came += len(chunk)
+                if came > self.size:
+                    break
+                for start in range(0, len(chunk), PIECE_BYTES):
+                    yield memoryview(chunk)[start : start + PIECE_BYTES]
         if came != self.size:
             more = "more than" if came > self.size else f"only {came} of"
             raise InputError(
                 f"{self._source.label} brought {more} the {self.size} bytes it promised; nothing was recognised"
             )
+
+
+def _look_at_bytes(source: AudioBytes, edition: Edition) -> Upload:
+    """Look at a recording in memory; in a thread as well, for tags may be anywhere in it."""
+    upload = _BytesUpload(source)
+    _check(upload.size, upload.container, source.label, edition)
+    _check_duration(_seconds(io.BytesIO(source.data), upload.container), edition)
+    return upload
 
 
 def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
@@ -147,12 +157,17 @@ def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a directory; name the files in it")
+        if path.exists() and not path.is_file():
+            raise InputError(
+                f"{path} is no regular file, so its size is not known: read it and pass AudioStream or bytes"
+            )
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(HEAD_BYTES)
             if not size or not head:
                 raise InputError(f"{path} is empty: there is nothing to recognise")
             container = source.format or _container(path, head)
+            _check(size, container, source.label, edition)
             file.seek(0)
             _check_duration(_seconds(file, container), edition)
     except OSError as error:
@@ -183,7 +198,7 @@ def _wav_seconds(file: BinaryIO) -> float | None:
         with wave.open(file) as sound:
             begin = file.tell()
             there = (file.seek(0, os.SEEK_END) - begin) // (sound.getsampwidth() * sound.getnchannels())
-            return min(sound.getnframes(), there) / sound.getframerate()
+            return float(min(sound.getnframes(), there) / sound.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError):
         return None  # not PCM, or broken: the service will tell
 
@@ -200,19 +215,57 @@ def _tag_seconds(file: BinaryIO) -> float | None:
     return None if duration is None else float(duration)
 
 
-def _open(path: Path) -> io.FileIO:
+@asynccontextmanager
+async def _closed_at_the_end(chunks: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterable[bytes]]:
+    """Close a caller's generator that was left early: nobody else will go on with it."""
     try:
-        return io.FileIO(path, "rb")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read any more: {error.strerror or error}") from error
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
-def _fill(file: io.FileIO, block: memoryview) -> int:
-    """Fill the block; a short read is no end."""
-    count = 0
-    while count < len(block):
-        read = file.readinto(block[count:])
-        if not read:
-            break
-        count += read
-    return count
+class _Reader:
+    """Opens and reads a file in threads, and closes it from anywhere.
+
+    asyncio's own `Task.cancel` does not wait for a thread: who closes while one still reads leaves the closing to it, for
+    a number that is closed under a reader may name another file a moment later.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: io.FileIO | None = None
+        self._busy = threading.Lock()
+        self._closed = False
+
+    def fill(self, block: memoryview) -> int:
+        """Fill the block; a short read is no end."""
+        try:
+            with self._busy:
+                return 0 if self._closed else self._fill(block)
+        except OSError as error:
+            raise InputError(f"{self._path} cannot be read any more: {error.strerror or error}") from error
+        finally:
+            if self._closed:
+                self.close()
+
+    def close(self) -> None:
+        """Close the file, or have it closed by who reads it now."""
+        self._closed = True
+        if self._busy.acquire(blocking=False):
+            try:
+                if self._file is not None:
+                    self._file.close()
+            finally:
+                self._busy.release()
+
+    def _fill(self, block: memoryview) -> int:
+        if self._file is None:
+            self._file = io.FileIO(self._path, "rb")
+        count = 0
+        while count < len(block):
+            read = self._file.readinto(block[count:])
+            if not read:
+                break
+            count += read
+        return count

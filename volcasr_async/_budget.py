@@ -1,7 +1,8 @@
 """The request budget of one app key: who may start a request now.
 
 Everything that goes through one client takes its turns here. A turn is one request, never a job's whole life, so jobs that
-wait for their result cost nothing. Nothing runs in the background: whoever stands in front watches the clock itself.
+wait for their result cost nothing. Interactive calls go first, submits and queries of theirs alternating; what a batch
+sends comes after them. Nothing runs in the background: whoever stands in front watches the clock itself.
 """
 
 from __future__ import annotations
@@ -15,18 +16,24 @@ from msgspec import Struct
 
 from volcasr_async.errors import RateLimited, ServerBusy, VolcASRError
 from volcasr_async.policies import Limits
-from volcasr_async.protocol.timing import Pace
+from volcasr_async.protocol.timing import Adaptive, Pace
 
 Kind = Literal["submit", "query"]
 _OTHER: dict[Kind, Kind] = {"submit": "query", "query": "submit"}
 
-_BREATH_S = 1.0
-"""How long nothing starts after a refusal for the request rate, where the service does not say."""
+_SUBMIT_PAUSE_S = 180.0
+"""45000131 counts the audio of half an hour: submits wait minutes (doc 2611432), queries do not."""
+_LOWEST_QPS = 0.2
+_BUSY_SHARE = 0.2
+"""A busy server now and then is no reason to slow down for long; one that refuses a fifth of all requests is."""
 
 
 class Stats(Struct, frozen=True, kw_only=True):
-    """A snapshot: requests in the air, callers waiting for a turn, bytes of audio in the air, refusals for the rate so
-    far, requests started so far, and the rate that is kept, in requests a second.
+    """A snapshot of one client's budget.
+
+    `in_air`: requests under way; `waiting`: callers waiting for a turn; `upload_bytes`: audio under way. `started` and
+    `rejected` count requests and refusals for the rate so far. `rate` and `slots` are what is kept to just now: requests
+    a second (`None`: no limit), and requests at once.
     """
 
     in_air: int
@@ -35,69 +42,115 @@ class Stats(Struct, frozen=True, kw_only=True):
     rejected: int
     started: int
     rate: float | None
+    slots: int
+
+
+class Turn(Struct, frozen=True):
+    """The right to make one request, and when it was given."""
+
+    started: float
 
 
 class Budget(Protocol):
-    """What the client needs of a budget; one that several processes share would be another implementation."""
+    """What the floors above need; a budget that several processes share would be another implementation."""
 
     @property
     def stats(self) -> Stats:
         """How things stand."""
         ...
 
-    def turn(self, kind: Kind) -> AbstractAsyncContextManager[None]:
-        """Wait until a request of this kind may start, and hold its slot until it has ended."""
+    @property
+    def rate(self) -> float | None:
+        """Requests a second that are kept to just now; `None` for no limit."""
+        ...
+
+    def turn(self, kind: Kind) -> AbstractAsyncContextManager[Turn]:
+        """Wait, before all batches, until a request of this kind may start; hold its slot until the block is left."""
+        ...
+
+    async def take(self) -> Turn:
+        """Wait, behind all interactive calls, until a request may start; the taker chooses its kind then."""
+        ...
+
+    def give_back(self, turn: Turn) -> None:
+        """Free the slot that `take` gave."""
         ...
 
     def upload(self, size: int) -> AbstractAsyncContextManager[None]:
         """Wait until so many bytes of audio may be in the air, and count them until they have landed."""
         ...
 
-    def heed(self, error: VolcASRError) -> None:
-        """Learn from a failed request: slow down where the service asks for it."""
+    def submits_wait(self) -> float:
+        """Tell for how many seconds no submit may start, though queries may."""
+        ...
+
+    def heed(self, error: VolcASRError, turn: Turn) -> None:
+        """Learn from a request that failed: slow down where the service asks for it."""
         ...
 
 
 class _Waiter:
     __slots__ = ("kind", "woken")
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind | None) -> None:
         self.kind, self.woken = kind, anyio.Event()
 
 
 class KeyBudget:
-    """Slots and a strict rate, for one process."""
+    """Slots and a strict rate, both adaptive, for one process."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._pace = Pace(limits.qps)
-        self._in_air = self._rejected = self._started = 0
-        self._queues: dict[Kind, dict[_Waiter, None]] = {"submit": {}, "query": {}}
+        self._pace = Pace()
+        self._rate = Adaptive(limits.qps, floor=_LOWEST_QPS, climb=0.5)
+        self._slots = Adaptive(limits.concurrency, floor=1.0, climb=0.2)
+        self._in_air = self._rejected = self._started = self._bytes = 0
+        self._calls: dict[Kind, dict[_Waiter, None]] = {"submit": {}, "query": {}}
+        self._batches: dict[_Waiter, None] = {}
         self._last: Kind = "query"
-        self._bytes = 0
+        self._submits_at = float("-inf")
         self._landed = anyio.Event()
 
     @property
     def stats(self) -> Stats:
-        """How things stand."""
+        """How things stand; outside the event loop, as when somebody last took a turn."""
+        try:
+            now = anyio.current_time()
+            rate, slots = self._rate.value(now), self._slots.value(now)
+        except RuntimeError:
+            rate, slots = self._rate.last, self._slots.last
         return Stats(
             in_air=self._in_air,
-            waiting=sum(map(len, self._queues.values())),
+            waiting=sum(map(len, self._calls.values())) + len(self._batches),
             upload_bytes=self._bytes,
             rejected=self._rejected,
             started=self._started,
-            rate=self._limits.qps,
+            rate=rate,
+            slots=int(slots or 1),
         )
 
+    @property
+    def rate(self) -> float | None:
+        """Requests a second that are kept to just now."""
+        return self._rate.value(anyio.current_time())
+
     @asynccontextmanager
-    async def turn(self, kind: Kind) -> AsyncIterator[None]:
-        """Wait for the rate and a slot; submits and queries alternate while both wait."""
-        await self._wait(kind)
+    async def turn(self, kind: Kind) -> AsyncIterator[Turn]:
+        """Wait in front of all batches; submits and queries alternate while both wait."""
+        turn = await self._wait(self._calls[kind], kind)
         try:
-            yield
+            yield turn
         finally:
-            self._in_air -= 1
-            self._wake_front()
+            self.give_back(turn)
+
+    async def take(self) -> Turn:
+        """Wait behind all interactive calls."""
+        return await self._wait(self._batches, None)
+
+    def give_back(self, turn: Turn) -> None:  # noqa: ARG002 - another budget may need to know which
+        """Free a slot."""
+        self._in_air -= 1
+        self._wake_front()
 
     @asynccontextmanager
     async def upload(self, size: int) -> AsyncIterator[None]:
@@ -112,57 +165,83 @@ class KeyBudget:
             self._landed.set()
             self._landed = anyio.Event()
 
-    def heed(self, error: VolcASRError) -> None:
-        """Hold everything back for a moment after a refusal for the rate."""
+    def submits_wait(self) -> float:
+        """Tell how long submits are paused still, in seconds."""
+        return max(self._submits_at - anyio.current_time(), 0.0)
+
+    def heed(self, error: VolcASRError, turn: Turn) -> None:
+        """Cut the rate, or the slots, at once; a later refusal of what had started before says nothing new."""
         if not isinstance(error, RateLimited | ServerBusy):
             return
+        now = anyio.current_time()
         self._rejected += 1
-        pause = error.retry_after_s if error.retry_after_s is not None else _BREATH_S
-        self._pace.hold(anyio.current_time() + pause)
+        if isinstance(error, RateLimited) and error.pauses_submits:
+            self._submits_at = max(self._submits_at, now + (error.retry_after_s or _SUBMIT_PAUSE_S))
+            return
+        self._pace.refused(turn.started)
+        busy, crowded = isinstance(error, ServerBusy), isinstance(error, RateLimited) and error.crowded
+        if busy and self._pace.refused_share(now) < _BUSY_SHARE:
+            return
+        if busy or crowded:
+            self._slots.cut(now, started=turn.started, passed=0.0)
+        if busy or not crowded:
+            self._rate.cut(now, started=turn.started, passed=self._pace.let_through(now))
+        if error.retry_after_s is not None:
+            self._pace.hold(now + error.retry_after_s)
 
     # ---- the queue ----
 
-    async def _wait(self, kind: Kind) -> None:
+    async def _wait(self, queue: dict[_Waiter, None], kind: Kind | None) -> Turn:
         now = anyio.current_time()
-        if not any(self._queues.values()) and self._ready(now):
-            self._start(kind, now)
-            return
+        if self._front(now) is None and self._delay(now, kind) == 0:
+            return self._start(kind, now)
         waiter = _Waiter(kind)
-        self._queues[kind][waiter] = None
+        queue[waiter] = None
         try:
-            await self._stand(waiter)
+            return await self._stand(waiter)
         finally:
-            del self._queues[kind][waiter]
+            del queue[waiter]
             self._wake_front()
 
-    async def _stand(self, waiter: _Waiter) -> None:
-        """Wait in the queue; in front of it, watch the clock."""
+    async def _stand(self, waiter: _Waiter) -> Turn:
+        """Stand in the queue; in front of it, watch the clock."""
         while True:
-            delay = None
-            if self._front() is waiter and self._in_air < self._limits.concurrency:
-                now = anyio.current_time()
-                delay = self._pace.delay(now)
-                if delay <= 0:
-                    self._start(waiter.kind, now)
-                    return
+            now = anyio.current_time()
+            delay = self._delay(now, waiter.kind) if self._front(now) is waiter else None
+            if delay == 0:
+                return self._start(waiter.kind, now)
             with anyio.move_on_after(delay):
                 await waiter.woken.wait()
             waiter.woken = anyio.Event()
 
-    def _front(self) -> _Waiter | None:
-        queue = self._queues[_OTHER[self._last]] or self._queues[self._last]
+    def _delay(self, now: float, kind: Kind | None) -> float | None:
+        """Tell how long the front waiter has to wait; `None` until a slot is free, of which it will be told."""
+        if self._in_air >= self._slots_at(now):
+            return None
+        delay = self._pace.delay(now, self._rate.value(now))
+        return max(delay, self._submits_at - now) if kind == "submit" else delay
+
+    def _front(self, now: float) -> _Waiter | None:
+        submits = self._calls["submit"] if self._submits_at <= now or not self._others_wait() else {}
+        queues = {"submit": submits, "query": self._calls["query"]}
+        queue = queues[_OTHER[self._last]] or queues[self._last] or self._batches
         return next(iter(queue), None)
 
+    def _others_wait(self) -> bool:
+        return bool(self._calls["query"] or self._batches)
+
     def _wake_front(self) -> None:
-        front = self._front()
+        front = self._front(anyio.current_time())
         if front is not None:
             front.woken.set()
 
-    def _ready(self, now: float) -> bool:
-        return self._in_air < self._limits.concurrency and self._pace.delay(now) <= 0
+    def _slots_at(self, now: float) -> int:
+        return int(self._slots.value(now) or 1)
 
-    def _start(self, kind: Kind, now: float) -> None:
-        self._pace.start(now)
+    def _start(self, kind: Kind | None, now: float) -> Turn:
+        self._pace.start(now, self._rate.value(now))
         self._in_air += 1
         self._started += 1
-        self._last = kind
+        if kind is not None:
+            self._last = kind
+        return Turn(now)

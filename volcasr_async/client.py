@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine
+from contextlib import nullcontext
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
-from volcasr_async._audio import Upload, open_audio
+from volcasr_async._audio import Upload
 from volcasr_async._budget import Budget, KeyBudget, Stats
-from volcasr_async._transport import Door
+from volcasr_async._session import Defaults, Session, claimed
+from volcasr_async._transport import MOST_LANES, Door
+from volcasr_async.batch import Batch
+from volcasr_async.batch.feed import Input
 from volcasr_async.credentials import Credentials
 from volcasr_async.editions import Edition
 from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
-from volcasr_async.errors import InputError, ReplyError, SubmitUncertain, TaskNotFound, VolcASRError, WaitTimeout
-from volcasr_async.job import Job, Order, as_edition, as_job, prepare
+from volcasr_async.errors import (
+    InputError,
+    ReplyError,
+    SubmitUncertain,
+    TaskNotFound,
+    VolcASRError,
+    WaitTimeout,
+)
+from volcasr_async.job import Job, Order, as_edition, as_job
+from volcasr_async.journal import Journal
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.options import Options
 from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
-from volcasr_async.protocol.dialects import dialect_of
-from volcasr_async.protocol.messages import Access, Dialect, Step
+from volcasr_async.protocol.messages import Access, Step
 from volcasr_async.protocol.progress import Progress, Rules
-from volcasr_async.sources import AudioUrl, SourceLike
+from volcasr_async.sources import SourceLike
 
 if TYPE_CHECKING:
     import httpx
 
+_T = TypeVar("_T")
 _log = logging.getLogger("volcasr_async")
 
 _SUBMIT_S = 600.0
@@ -63,14 +76,14 @@ class VolcASR:
         http: httpx.AsyncClient | httpx.AsyncBaseTransport | None = None,
     ) -> None:
         base = checked_base_url(base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
-        self._cluster = os.environ.get("VOLCASR_CLUSTER")
-        self._edition = as_edition(edition, cluster=self._cluster) if edition is not None else None
-        self._options = options
-        self._door = Door(base, connections=limits.concurrency, http=http)
-        self._access = Access(credentials or credentials_from(os.environ), self._door.host, self._door.base_path)
+        cluster = os.environ.get("VOLCASR_CLUSTER")
+        chosen = as_edition(edition, cluster=cluster) if edition is not None else None
+        self._limits, self._grace = limits, retry.grace
         self._budget: Budget = KeyBudget(limits)
-        self._rules = Rules(retry, poll)
-        self._dialects: dict[Edition, Dialect] = {}
+        self._door = Door(base, connections=limits.concurrency, http=http)
+        access = Access(credentials or credentials_from(os.environ), self._door.host, self._door.base_path)
+        defaults = Defaults(chosen, options, cluster)
+        self._session = Session(self._door, access, self._budget, Rules(retry, poll), defaults)
 
     def __repr__(self) -> str:
         stats = self.stats
@@ -113,8 +126,7 @@ class VolcASR:
         Failures on the way and refusals for the request rate are retried as `RetryPolicy` says; a submit whose answer
         was lost is asked about before it is sent again, so nothing is paid twice.
         """
-        order, upload = await self._prepare(source, edition, options)
-        progress = self._begin(order)
+        progress, order, upload = await self._begin(source, edition, options)
         return await self._finish(progress, upload, timeout if timeout is not None else order.edition.patience_s)
 
     async def submit(
@@ -130,18 +142,18 @@ class VolcASR:
         *timeout* is in seconds, by default ten minutes. Raises as `transcribe` does; after the deadline a submit that may
         have arrived is `SubmitUncertain`, with its task.
         """
-        order, upload = await self._prepare(source, edition, options)
-        progress = self._begin(order)
+        progress, order, upload = await self._begin(source, edition, options)
         if progress.dialect.phase == "flash":
             raise InputError("flash answers at once and has no task: use transcribe, or submit to standard or idle")
         limit = timeout if timeout is not None else _SUBMIT_S
-        with anyio.move_on_after(limit):
-            return _task_of(await self._news(progress, upload))
+        step = await _within(limit, progress, self._news(progress, upload))
+        if step is not None:
+            return _task_of(step)
         if progress.doubt is not None:
             raise SubmitUncertain(
                 f"after {limit:g} s it is still not known whether {order.job.name} was taken: {progress.doubt}",
                 job=order.job,
-                task=progress.task,
+                task=claimed(progress),
             ) from progress.doubt
         raise WaitTimeout(f"{order.job.name} could not be submitted within {limit:g} s", job=order.job)
 
@@ -151,11 +163,11 @@ class VolcASR:
         Raises what the service answered, `TaskNotFound` among it once the task is older than `RetryPolicy.grace`, and
         `TransportError`; nothing is retried.
         """
-        progress = self._follow(task)
+        progress = self._session.follow(task)
         try:
             return await self._exchange(progress, None)
         except TaskNotFound as error:
-            if time.time() - task.submitted_at > self._rules.retry.grace:
+            if time.time() - task.submitted_at > self._grace:
                 raise
             return Pending(task=task, phase="accepted", log_id=error.log_id)
 
@@ -165,51 +177,53 @@ class VolcASR:
         Raises `WaitTimeout` with the task after the deadline. Failures on the way are retried until then: asking costs
         nothing.
         """
-        progress = self._follow(task)
+        progress = self._session.follow(task)
         return await self._finish(progress, None, timeout if timeout is not None else task.edition.patience_s)
+
+    def batch(
+        self,
+        jobs: Input,
+        *,
+        window: int = 1000,
+        journal: str | PathLike[str] | Journal | None = None,
+        redo: bool = False,
+    ) -> Batch:
+        """Transcribe many: `async with asr.batch(urls, journal="run.db") as batch: async for outcome in batch: ...`.
+
+        *jobs* is any sync or async iterable of sources or `Job`s, read lazily: at most *window* of them are under way.
+        Each ends in one `Done` or `Failed`, in the order in which they end.
+
+        With a *journal*, a file that is made where there is none, a later run of the same list goes on where this one
+        stopped, and pays for nothing twice; request ids are derived from it. *redo* transcribes again what was done or
+        has failed, also with other options than before, and is charged again.
+
+        Raises `JournalError` for a journal that is foreign, broken or in use.
+        """
+
+        async def opened() -> Journal | None:
+            if not isinstance(journal, str | PathLike):
+                return journal
+            from volcasr_async.sqlite_journal import SqliteJournal
+
+            return await SqliteJournal.open(Path(journal))
+
+        workers = min(self._limits.concurrency, MOST_LANES)
+        return Batch(self._session, jobs, workers=workers, window=window, redo=redo, journal=opened)
 
     # ---- one job ----
 
-    async def _prepare(
+    async def _begin(
         self, source: SourceLike | Job, edition: Edition | str | None, options: Options | None
-    ) -> tuple[Order, Upload | None]:
+    ) -> tuple[Progress, Order, Upload | None]:
         """Make every choice and look at local audio, so that bad input is refused before anything is sent."""
-        order = prepare(
-            as_job(source),
-            edition=edition or self._edition,
-            options=options or self._options,
-            cluster=self._cluster,
-        )
-        self._dialect(order.edition)
-        if isinstance(order.source, AudioUrl):
-            return order, None
-        upload = await open_audio(order.source, order.edition)
-        return order.labelled(upload.container), upload
-
-    def _dialect(self, edition: Edition) -> Dialect:
-        if edition not in self._dialects:
-            self._dialects[edition] = dialect_of(edition, self._access)
-        return self._dialects[edition]
-
-    def _begin(self, order: Order) -> Progress:
-        now = anyio.current_time()
-        return Progress(self._dialect(order.edition), self._rules, order=order, due=now, since=now)
-
-    def _follow(self, task: Task) -> Progress:
-        """Take up a task that may be old: its age decides how often it is asked about."""
-        now, age = anyio.current_time(), max(time.time() - task.submitted_at, 0.0)
-        due = now + max(self._rules.poll.first - age, 0.0)
-        return Progress(self._dialect(task.edition), self._rules, task=task, state="wait", since=now - age, due=due)
+        order, upload = await self._session.look(self._session.order(as_job(source), edition, options))
+        return self._session.begin(order), order, upload
 
     async def _finish(self, progress: Progress, upload: Upload | None, limit: float) -> Transcript:
-        try:
-            with anyio.move_on_after(limit):
-                return await self._transcript(progress, upload)
-        except anyio.get_cancelled_exc_class():
-            if progress.task is not None:
-                _log.warning("cancelled; task %s goes on at the service and can be waited for", progress.task.to_json())
-            raise
-        raise _timed_out(progress, limit)
+        transcript = await _within(limit, progress, self._transcript(progress, upload))
+        if transcript is None:
+            raise _timed_out(progress, limit)
+        return transcript
 
     async def _transcript(self, progress: Progress, upload: Upload | None) -> Transcript:
         while True:
@@ -224,29 +238,32 @@ class VolcASR:
             try:
                 step = await self._exchange(progress, upload)
             except VolcASRError as error:
-                resendable = upload is None or upload.resendable
-                progress.failed(error, now=anyio.current_time(), draw=_draw(), resendable=resendable)
+                self._session.failed(progress, upload, error)
                 _log.info("trying again in %.1f s: %s", progress.due - anyio.current_time(), error)
                 continue
             if isinstance(step, Pending):
-                progress.went_on(step, now=anyio.current_time(), draw=_draw())
+                self._session.went_on(progress, step)
             return step
 
     async def _exchange(self, progress: Progress, upload: Upload | None) -> Step:
-        """Make one request within the budget."""
-        try:
-            async with AsyncExitStack() as stack:
-                body = upload if upload is not None and progress.kind == "submit" else None
-                if body is not None:
-                    await stack.enter_async_context(self._budget.upload(body.size))
-                await stack.enter_async_context(self._budget.turn(progress.kind))
-                call = progress.call(at=time.time())
-                patience = _FLASH_REPLY_S if call.phase == "flash" else self._rules.retry.reply_timeout
-                reply = await self._door.send(call, body, reply_timeout=patience)
-            return progress.read(reply, at=time.time())
-        except VolcASRError as error:
-            self._budget.heed(error)
-            raise
+        """Make one request within the budget, in front of all batches."""
+        sent = upload if progress.kind == "submit" else None
+        room = self._budget.upload(sent.size) if sent is not None else nullcontext()
+        async with room, self._budget.turn(progress.kind) as turn:
+            return await self._session.request(progress, upload, turn)
+
+
+async def _within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """Do the work until the deadline, which gives `None`; when the caller cancels it, say what goes on elsewhere."""
+    try:
+        with anyio.move_on_after(limit):
+            return await work
+    except anyio.get_cancelled_exc_class():
+        task = claimed(progress)
+        if task is not None:
+            _log.warning("cancelled; task %s may go on at the service and can be waited for", task.to_json())
+        raise
+    return None
 
 
 def _task_of(step: Step) -> Task:
@@ -257,18 +274,16 @@ def _task_of(step: Step) -> Task:
 
 def _timed_out(progress: Progress, limit: float) -> WaitTimeout:
     """Say what goes on at the service after the deadline, and how to come back to it."""
-    task, order = progress.task, progress.order
+    task, order = claimed(progress), progress.order
     if task is not None:
+        known = "" if progress.task is not None else ", if it was taken at all"
         return WaitTimeout(
-            f"task {task.id} ({task.edition.name}) was not finished after {limit:g} s and goes on at the service; wait for "
-            "error.task again, nothing is charged for that",
+            f"task {task.id} ({task.edition.name}) was not finished after {limit:g} s and goes on at the service{known}; "
+            "wait for error.task again, nothing is charged for that",
             task=task,
+            job=order.job if order is not None else None,
         )
     name = order.job.name if order is not None else "the job"
     sent = progress.sends > 0
     more = "what was sent may have been recognised and billed" if sent else "nothing had been sent"
     return WaitTimeout(f"{name} had no answer after {limit:g} s; {more}", job=order.job if order is not None else None)
-
-
-def _draw() -> float:
-    return random.random()  # noqa: S311 - jitter, no secret

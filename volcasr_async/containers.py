@@ -40,11 +40,16 @@ def by_name(name: str) -> str | None:
 
 
 def _mpeg(head: bytes) -> str | None:
-    """MP3 and AAC share the sync word; two bits, the layer, tell them apart (0 is AAC's ADTS)."""
+    """MP3 and AAC share the sync word; two bits, the layer, tell them apart (0 is AAC's ADTS).
+
+    Reserved values are looked at as well: bare PCM may begin with the same bytes, and so does UTF-16 text.
+    """
     if head[:3] == b"ID3":
         return "mp3"
-    if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
-    if head[1] & 0xF6 == 0xF0:
-        return "aac"
-    return "mp3" if head[1] & 0x06 else None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    if layer == 0:
+        return "aac" if version >= 2 and head[2] >> 2 & 15 <= 12 else None
+    bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
+    return "mp3" if version != 1 and layer != 3 and bit_rate not in (0, 15) and sample_rate != 3 else None

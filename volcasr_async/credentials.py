@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Never
+from typing import Any, Never
 
 from msgspec import Struct
 
@@ -24,6 +24,9 @@ class ApiKey(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "ApiKey(key=***)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("key", "***")]
 
     def __reduce__(self) -> Never:
         _refuse_pickle()
@@ -53,6 +56,9 @@ class AppKey(Struct, frozen=True):
     def __repr__(self) -> str:
         secret = "" if self.secret_key is None else ", secret_key=***"
         return f"AppKey(app_key={self.app_key!r}, access_key=***{secret})"
+
+    def __rich_repr__(self) -> list[tuple[Any, ...]]:
+        return [("app_key", self.app_key), ("access_key", "***"), ("secret_key", self.secret_key and "***", None)]
 
     def __reduce__(self) -> Never:
         _refuse_pickle()

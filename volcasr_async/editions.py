@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from volcasr_async.errors import InputError
+
 HOUR_S = 3600.0
 MB = 1_000_000
 
@@ -33,6 +35,9 @@ class Standard(Struct, frozen=True, tag="standard", tag_field="name"):
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
 
+    def __post_init__(self) -> None:
+        _check_name("Standard(resource_id)", self.resource_id)
+
 
 class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
     """Submit, then poll, served off-peak; a result within 24 h (doc 1840838, doc 2608618)."""
@@ -46,6 +51,9 @@ class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
     longest_gap_s: ClassVar[float] = 300.0
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
+
+    def __post_init__(self) -> None:
+        _check_name("Idle(resource_id)", self.resource_id)
 
 
 class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
@@ -61,6 +69,9 @@ class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
     largest_bytes: ClassVar[int] = 100 * MB
     longest_audio_s: ClassVar[float] = 2 * HOUR_S
 
+    def __post_init__(self) -> None:
+        _check_name("Flash(resource_id)", self.resource_id)
+
 
 class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
     """The older service, submit then poll; `cluster` is what the console shows (doc 80820)."""
@@ -75,6 +86,15 @@ class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
 
+    def __post_init__(self) -> None:
+        _check_name("AucV1(cluster)", self.cluster)
+
 
 Edition = Standard | Idle | Flash | AucV1
 EDITION_NAMES = ("standard", "idle", "flash", "v1")
+
+
+def _check_name(what: str, value: object) -> None:
+    """Refuse what cannot stand in a header."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise InputError(f"{what} is {value!r}: give the name that the console shows")

@@ -38,11 +38,12 @@ def checked_base_url(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"the base URL cannot be read: {error}; the service's is {BASE_URL}") from error
+    except ValueError:
+        # Without a cause: its text may quote a password that was put into the URL.
+        raise ConfigurationError(f"the base URL cannot be read; the service's is {BASE_URL}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"the base URL must begin with https:// and name a host; the service's is {BASE_URL}")
-    if parts.username or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigurationError("the base URL may hold a host, a port and a path only; credentials go elsewhere")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"plain http would show the credentials on the way to {host}: use https")

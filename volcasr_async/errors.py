@@ -22,6 +22,7 @@
                 AudioDownloadFailed 45000006, 21701, 1015
         SubmitUncertain             the answer to a billed submit was lost and cannot be resolved
         WaitTimeout                 the deadline passed (also a TimeoutError)
+        JournalError                the record of a batch cannot be read or written
 
 An error is born once, with everything known at that moment, and is never wrapped in another. All of them pickle. Their
 messages hold no secret and no query string of a URL.
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
 
 Sent = Literal["no", "maybe", "yes"]
 
-_QUERY = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s?#\"'<>]+)[?#][^\s\"'<>]*")
-_USERINFO = re.compile(r"(://)[^\s/@?#\"'<>]+@")
+# A query ends at a blank and nowhere else: one with a quotation mark in it must not show its rest. JSON may write \/ for /.
+_QUERY = re.compile(r"(:(?:\\?/){2}[^\s?#]+)[?#]\S*")
+_USERINFO = re.compile(r"(:(?:\\?/){2})[^\s/?#]*@")
 
 
 def without_queries(text: str) -> str:
     """Cut the query, fragment and user part from every URL in *text*: a pre-signed link is a credential."""
-    return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?...", text)) if "://" in text else text
+    return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?...", text)) if "/" in text else text
 
 
 class VolcASRError(Exception):
@@ -178,6 +180,7 @@ class ResourceNotGranted(ServiceError):
     """The credentials are good, but not for this resource id."""
 
     account_wide = True
+    default_hint = "See in the console which resource ids the key is granted, and pass the edition with resource_id=..."
 
 
 class QuotaExceeded(ServiceError):
@@ -194,6 +197,8 @@ class RateLimited(ServiceError):
     default_hint = "Lower Limits(qps=..., concurrency=...) if other programs use the same app key"
     pauses_submits: bool = False
     """Set for 45000131 (500 hours of audio within half an hour): submits have to wait minutes, queries do not."""
+    crowded: bool = False
+    """Set where too many requests were in the air at once, rather than too many in a second."""
 
 
 class ServerBusy(ServiceError):
@@ -268,3 +273,12 @@ class WaitTimeout(VolcASRError, TimeoutError):
         super().__init__(message)
         self.task = task
         self.job = job
+
+
+class JournalError(VolcASRError):
+    """The record of a batch cannot be read or written: a foreign or broken file, one in use, a full disk.
+
+    A batch ends with it rather than go on unrecorded; what the journal says stays true.
+    """
+
+    account_wide = True

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, force_setattr, replace
 
 from volcasr_async.containers import by_name
 from volcasr_async.editions import EDITION_NAMES, AucV1, Edition, Flash, Idle, Standard
 from volcasr_async.errors import ConfigurationError, InputError, without_queries
 from volcasr_async.options import Options, check_options
-from volcasr_async.sources import AudioUrl, Source, SourceLike, as_source
+from volcasr_async.sources import LEFT_OUT, AudioUrl, Source, SourceLike, as_source, link_label
 
 _DEFAULT_OPTIONS = Options()
 
@@ -39,13 +40,35 @@ class Job(Struct, frozen=True):
     callback_data: str | None = None
     uid: str | None = None
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "source", as_source(self.source))
+        for name in ("key", "callback", "callback_data", "uid"):
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                raise InputError(f"Job({name}) takes a string, not {type(value).__name__} or broken text")
+
     def __repr__(self) -> str:
         return f"Job(key={self.name!r}, request_id={self.request_id!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("key", self.name), ("request_id", self.request_id)]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Leave the queries of links out, as `AudioUrl` does; a job that lost one cannot be sent."""
+        shown = {
+            name: value and without_queries(value) for name, value in (("key", self.key), ("callback", self.callback))
+        }
+        return _rebuild, (asdict(self) | shown,)
+
     @property
     def name(self) -> str:
-        """How the job is called in messages and tasks: its key, or what its source is called; no query of a link."""
-        return without_queries(self.key) if self.key is not None else as_source(self.source).label
+        """How the job is called in messages, tasks and journals: its key, or what its source is called.
+
+        A key that is a link is named like one, without what signs it.
+        """
+        if self.key is None:
+            return as_source(self.source).label
+        return link_label(self.key) if "://" in self.key else self.key
 
 
 class Order(Struct, frozen=True):
@@ -63,6 +86,10 @@ class Order(Struct, frozen=True):
         if self.source.format is not None or not isinstance(self.source, AudioUrl):
             return self.source.format
         return by_name(self.source.url) if isinstance(self.edition, AucV1) else None
+
+    def named(self, request_id: str) -> Order:
+        """Give the task another name."""
+        return replace(self, request_id=request_id)
 
     def labelled(self, container: str | None) -> Order:
         """Declare the container that a look at local audio found."""
@@ -119,6 +146,8 @@ def _check(order: Order) -> None:
             raise InputError("this AudioUrl went through a pickle, where its query is left out: make it anew")
     elif not edition.inline_audio:
         raise InputError(_needs_url(edition))
+    if order.job.callback is not None and order.job.callback.endswith(LEFT_OUT):
+        raise InputError("this Job went through a pickle, where the query of its callback is left out: make it anew")
     check_format(order.format, edition)
     _check_language(order)
     if isinstance(edition, Flash) and (order.job.callback or order.job.callback_data):
@@ -161,9 +190,21 @@ def _check_language(order: Order) -> None:
 
 def _check_request_id(value: str) -> None:
     try:
-        UUID(value)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"request_id={value!r} is no UUID; leave it out and one is made") from error
+        uuid = UUID(value)
+        good = value.lower() in (str(uuid), uuid.hex)  # UUID() also takes braces, URNs and blanks, a header does not
+    except (ValueError, AttributeError, TypeError):
+        good = False
+    if not good:
+        raise InputError(f"request_id={value!r} is no UUID; leave it out and one is made")
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether it is a string that UTF-8 can hold."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _rebuild(fields: dict[str, Any]) -> Job:
+    return Job(**fields)
 
 
 def _list(edition: Edition) -> str:

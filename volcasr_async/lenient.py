@@ -7,6 +7,17 @@ from typing import Any
 import msgspec
 
 
+def json_of(body: bytes) -> Any:
+    """Decode JSON of any shape, in a wrong charset too; `ValueError` where it is none."""
+    try:
+        return msgspec.json.decode(body)
+    except UnicodeDecodeError:
+        return json_of(body.decode("utf-8", "replace").encode())
+    except RecursionError as error:
+        msg = "the body is nested too deeply"
+        raise ValueError(msg) from error
+
+
 def number(value: Any) -> int | None:
     """Read a whole number from an int, a float or a string of either."""
     try:

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from volcasr_async.editions import Edition
 from volcasr_async.errors import InputError
-from volcasr_async.lenient import milliseconds, objects, text_of
+from volcasr_async.lenient import json_of, milliseconds, objects, text_of
 
 
 class Word(Struct, frozen=True, gc=False, rename={"start_ms": "start_time", "end_ms": "end_time"}):
@@ -53,8 +53,8 @@ class Utterance(
         """The words of this utterance, in the service's order."""
         try:
             return _WORDS.decode(self.words_json)
-        except msgspec.ValidationError:
-            return _loose_words(msgspec.json.decode(self.words_json))
+        except (ValueError, RecursionError):
+            return _loose_words(bytes(self.words_json))
 
     @property
     def speaker(self) -> str | None:
@@ -81,15 +81,21 @@ class Utterance(
 
 
 def _as_json(body: bytes) -> Raw | str:
-    """Put a body into a document as it is; one that is no JSON, as its text."""
+    """Put a body into a document as it is; one that is no JSON object, as its text."""
     try:
-        return msgspec.json.decode(body, type=Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return body.decode("utf-8", "replace")
+        if body.lstrip()[:1] == b"{":
+            return msgspec.json.decode(body, type=Raw)
+    except (ValueError, RecursionError):
+        pass
+    return body.decode("utf-8", "replace")
 
 
-def _loose_words(words: Any) -> tuple[Word, ...]:
+def _loose_words(body: bytes) -> tuple[Word, ...]:
     """Keep what can be read of words whose shape nobody reported."""
+    try:
+        words = json_of(body)
+    except ValueError:
+        return ()
     return tuple(
         Word(text_of(item.get("text")), milliseconds(item.get("start_time")), milliseconds(item.get("end_time")))
         for item in objects(words)
@@ -118,9 +124,12 @@ class Task(Struct, frozen=True, kw_only=True):
     def from_json(cls, text: str | bytes) -> Task:
         """Read what `to_json` wrote; `InputError` for anything else."""
         try:
-            return msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            task = msgspec.json.decode(text, type=cls)
+        except (ValueError, RecursionError) as error:
             raise InputError(f"this is no task as Task.to_json or `volcasr submit` writes it: {error}") from error
+        if not task.id or not task.id.isascii() or not task.id.isprintable():
+            raise InputError(f"this is no task: its id {task.id!r} is none that the service gives")
+        return task
 
 
 class Pending(Struct, frozen=True, kw_only=True):
@@ -152,14 +161,15 @@ class Transcript(Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self._document()).decode("utf-8", "replace")
 
     def _document(self) -> dict[str, Any]:
+        raw = _as_json(self.raw) if self.raw else None
         return {
             "text": self.text,
             "duration_ms": self.duration_ms,
             "silent": self.silent,
             "log_id": self.log_id,
             "task": self.task,
-            "utterances": self.utterances if not self.raw else (),
-            "raw": _as_json(self.raw) if self.raw else None,
+            "utterances": () if isinstance(raw, Raw) else self.utterances,
+            "raw": raw,
         }
 
     def __repr__(self) -> str:

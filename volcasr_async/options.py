@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from volcasr_async.errors import InputError
 
@@ -23,6 +25,9 @@ _STANDARD = ("standard",)
 
 def _takes(*editions: str) -> dict[str, Any]:
     return {"editions": editions}
+
+
+_hints = cache(get_type_hints)
 
 
 class WireFields(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,6 +91,10 @@ class SensitiveWords(Struct, frozen=True, kw_only=True, omit_defaults=True):
     filter_with_empty: tuple[str, ...] = ()
     filter_with_signed: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_types("SensitiveWords", self)
+        _check_lists(self, "filter_with_empty", "filter_with_signed")
+
 
 class Corpus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hot words, replacements and context. Of a table's id and name the id wins.
@@ -102,6 +111,11 @@ class Corpus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     regex_correct_table_id: str | None = None
     context: Mapping[str, Any] | str | None = None
     hotwords: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_types("Corpus", self)
+        _check_lists(self, "hotwords")
+        _check_json("Corpus(context)", self.context)
 
 
 class Options(WireFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,6 +137,9 @@ class Options(WireFields, frozen=True, kw_only=True, omit_defaults=True):
     extra: Mapping[str, Any] = {}
 
     def __post_init__(self) -> None:
+        _check_types("Options", self)
+        _check_json("Options(extra)", self.extra)
+        _check_json("Options(sensitive_words_filter)", self.sensitive_words_filter)
         if self.end_window_size is not None and not 300 <= self.end_window_size <= 5000:
             raise InputError(f"end_window_size={self.end_window_size} must lie between 300 and 5000 ms")
         if self.enable_auto_lang and self.corpus is not None:
@@ -153,8 +170,7 @@ def field_notes() -> dict[str, Meta]:
 
 
 def check_options(options: Options, edition: str) -> None:
-    """Refuse wrong types and what *edition* does not take, naming the editions that do."""
-    _check_types(options)
+    """Refuse what *edition* does not take, naming the editions that do."""
     for name, editions in editions_taking().items():
         if getattr(options, name) is None or edition in editions:
             continue
@@ -163,11 +179,43 @@ def check_options(options: Options, edition: str) -> None:
         _check_v1(options)
 
 
-def _check_types(options: Options) -> None:
+def _check_types(what: str, value: Struct) -> None:
+    """Hold every field against its annotation."""
+    for name, hint in _hints(type(value)).items():
+        given = getattr(value, name)
+        if given is None or given == ():
+            continue
+        if not _fits(given, hint):
+            raise InputError(f"{what}({name}) has the wrong type: {type(given).__name__} instead of {_named(hint)}")
+        if isinstance(given, str):
+            _check_json(f"{what}({name})", given)
+
+
+def _fits(given: object, hint: Any) -> bool:
+    kinds = tuple(get_origin(kind) or kind for kind in (get_args(hint) if isinstance(hint, UnionType) else (hint,)))
+    if isinstance(given, bool):
+        return bool in kinds
+    return isinstance(given, (list, *kinds) if tuple in kinds else kinds)
+
+
+def _named(hint: Any) -> str:
+    return str(hint).removesuffix(" | None") if isinstance(hint, UnionType) else str(getattr(hint, "__name__", hint))
+
+
+def _check_lists(value: Struct, *names: str) -> None:
+    for name in names:
+        words = getattr(value, name)
+        if not all(isinstance(word, str) for word in words):
+            raise InputError(f"{name} takes strings")
+        _check_json(name, words)
+        force_setattr(value, name, tuple(words))
+
+
+def _check_json(what: str, value: object) -> None:
     try:
-        msgspec.convert({name: getattr(options, name) for name in WireFields.__struct_fields__}, WireFields)
-    except msgspec.ValidationError as error:
-        raise InputError(f"an option has the wrong type: {error}") from error
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"{what} cannot be written as JSON: {error}") from error
 
 
 def _check_v1(options: Options) -> None:

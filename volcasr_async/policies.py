@@ -21,12 +21,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     upload_bytes: int = 256_000_000
 
     def __post_init__(self) -> None:
-        if self.qps is not None and not (0 < self.qps < math.inf):
-            raise InputError(f"Limits(qps={self.qps}) must be above 0; use qps=None for no limit")
-        if self.concurrency < 1:
-            raise InputError(f"Limits(concurrency={self.concurrency}) must be at least 1")
-        if self.upload_bytes < 1:
-            raise InputError(f"Limits(upload_bytes={self.upload_bytes}) must be at least 1")
+        if self.qps is not None and not (_is_number(self.qps) and self.qps > 0):
+            raise InputError(f"Limits(qps={self.qps!r}) must be a number above 0; use qps=None for no limit")
+        if not _is_count(self.concurrency, 1):
+            raise InputError(f"Limits(concurrency={self.concurrency!r}) must be a whole number, at least 1")
+        if not _is_count(self.upload_bytes, 1):
+            raise InputError(f"Limits(upload_bytes={self.upload_bytes!r}) must be a whole number, at least 1")
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -52,12 +52,16 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     new_tasks: int = 0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InputError(f"RetryPolicy(attempts={self.attempts}) must be at least 1: the first try counts")
+        if not _is_count(self.attempts, 1):
+            raise InputError(
+                f"RetryPolicy(attempts={self.attempts!r}) must be a whole number, at least 1: the first try counts"
+            )
+        if not all(map(_is_number, (self.first, self.longest, self.reply_timeout, self.grace))):
+            raise InputError("RetryPolicy needs numbers of seconds for first, longest, reply_timeout and grace")
         if not 0 < self.first <= self.longest:
             raise InputError("RetryPolicy needs 0 < first <= longest, in seconds")
-        if self.reply_timeout <= 0 or self.grace < 0 or self.new_tasks < 0:
-            raise InputError("RetryPolicy needs reply_timeout > 0, grace >= 0 and new_tasks >= 0")
+        if self.reply_timeout <= 0 or self.grace < 0 or not _is_count(self.new_tasks, 0):
+            raise InputError("RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0")
 
 
 class PollPolicy(Struct, frozen=True, kw_only=True):
@@ -73,7 +77,17 @@ class PollPolicy(Struct, frozen=True, kw_only=True):
     longest: float | None = None
 
     def __post_init__(self) -> None:
+        if not all(map(_is_number, (self.first, self.growth, self.shortest, self.longest or 1))):
+            raise InputError("PollPolicy needs numbers of seconds (growth: a number)")
         if self.first < 0 or self.growth < 0 or self.shortest <= 0:
             raise InputError("PollPolicy needs first >= 0, growth >= 0 and shortest > 0")
         if self.longest is not None and self.longest < self.shortest:
             raise InputError("PollPolicy(longest=...) must not be below shortest")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

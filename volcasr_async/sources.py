@@ -13,7 +13,7 @@ from msgspec.structs import asdict, force_setattr
 
 from volcasr_async.errors import InputError, without_queries
 
-_LEFT_OUT = "?..."
+LEFT_OUT = "?..."
 _NOT_ITERABLE = "AudioStream(chunks) takes an async iterable of bytes, such as request.stream() of a web framework"
 
 # Query parameters that sign a link (TOS, OSS, COS, S3, GCS, Azure) and change each time it is signed anew.
@@ -41,8 +41,12 @@ class _Audio(Struct, frozen=True, kw_only=True):
     def _check(self) -> None:
         for name in ("rate", "bits", "channel"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise InputError(f"{name}={value!r} must be a whole number above 0")
+        for name in ("format", "language"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value.isascii()):
+                raise InputError(f"{name}={value!r} must be a string, as the service's table writes it")
         if self.codec not in (None, "raw", "opus"):
             raise InputError(f'codec={self.codec!r} must be "raw" (PCM) or "opus"; leave it out for anything else')
 
@@ -57,14 +61,17 @@ class AudioUrl(_Audio, frozen=True):
 
     def __post_init__(self) -> None:
         self._check()
+        if not isinstance(self.url, str):
+            raise InputError(f"AudioUrl(url) takes a string, not {type(self.url).__name__}")
         try:
             parts = urlsplit(self.url)
-        except (ValueError, AttributeError) as error:
-            raise InputError("AudioUrl(url) is not a URL") from error
-        if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        except ValueError:
+            # Without a cause: its text may quote the user part.
+            raise InputError("AudioUrl(url) is not a URL") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(
-                f"the service downloads http:// and https:// links only, not {without_queries(self.url)!r:.120}; for a "
-                "local file pass pathlib.Path(...)"
+                f"the service downloads http:// and https:// links only, not {_shown(self.url)!r:.120}; for a local file "
+                "pass pathlib.Path(...)"
             )
         if any(c.isspace() or not c.isprintable() for c in self.url):
             raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them")
@@ -72,19 +79,18 @@ class AudioUrl(_Audio, frozen=True):
     @property
     def is_cut(self) -> bool:
         """Whether the query was left out on the way through a pickle: such a link cannot be sent."""
-        return self.url.endswith(_LEFT_OUT)
+        return self.url.endswith(LEFT_OUT)
 
     @property
     def label(self) -> str:
         """Names the recording: the link without user, fragment, and signature; other parameters as a short digest."""
-        parts = urlsplit(self.url)
-        rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]
-        digest = hashlib.sha256(urlencode(rest).encode()).hexdigest()[:12] if rest else ""
-        host = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{host}{parts.path}" + (f"?sha256={digest}" if digest else "")
+        return link_label(self.url)
 
     def __repr__(self) -> str:
         return f"AudioUrl({without_queries(self.url)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", without_queries(self.url))]
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (AudioUrl, asdict(self) | {"url": without_queries(self.url)})
@@ -128,6 +134,9 @@ class AudioBytes(_Audio, frozen=True):
     def __repr__(self) -> str:
         return f"AudioBytes({self.label})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("label", self.label)]
+
 
 class AudioStream(_Audio, frozen=True):
     """A recording of *size* bytes that arrives in chunks of any size, say from a web request; never touches the disk.
@@ -143,7 +152,7 @@ class AudioStream(_Audio, frozen=True):
         self._check()
         if not hasattr(self.chunks, "__aiter__"):
             raise InputError(_NOT_ITERABLE)
-        if not isinstance(self.size, int) or self.size < 1:
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 1:
             raise InputError("AudioStream(size) must be the number of bytes that will come, above 0")
 
     @property
@@ -188,6 +197,22 @@ def as_source(value: object) -> Source:
                 f"{type(value).__name__} is no audio: pass a URL (str), a pathlib.Path, bytes, or AudioUrl, AudioFile, "
                 "AudioBytes, AudioStream"
             )
+
+
+def _shown(text: str) -> str:
+    """Cut what is no link as if it were one."""
+    return text.partition("?")[0].partition("#")[0].rpartition("@")[2]
+
+
+def link_label(url: str) -> str:
+    """Name a recording by its link: signing it anew does not change the name, nor can the name be used as the link."""
+    if not any(mark in url for mark in "?#@"):
+        return url
+    parts = urlsplit(url)
+    rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]
+    digest = hashlib.sha256(urlencode(rest).encode()).hexdigest()[:12] if rest else ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" + (f"?sha256={digest}" if digest else "")
 
 
 def _signs(parameter: str) -> bool:

@@ -21,6 +21,8 @@ class Body(httpx.AsyncByteStream):
         self._call, self._upload = call, upload
         self.length = call.content_length(upload.size if upload else 0)
         self._begun = self._done = False
+        self.broken: Exception | None = None
+        """What the audio's own source raised, which is no failure of the way."""
         self._running: AsyncGenerator[bytes, None] | None = None
 
     @property
@@ -43,9 +45,13 @@ class Body(httpx.AsyncByteStream):
         if self._upload is not None:
             feed = Base64Feed()
             async with aclosing(self._upload.pieces()) as pieces:
-                async for piece in pieces:
-                    yield feed.feed(piece)
-                    # Where the other side takes all at once, a body that never yields stalls the loop for 40 ms and more.
-                    await anyio.lowlevel.checkpoint()
+                try:
+                    async for piece in pieces:
+                        yield feed.feed(piece)
+                        # Where the other side takes all at once, a body that never yields stalls the loop for 40 ms.
+                        await anyio.lowlevel.checkpoint()
+                except Exception as error:
+                    self.broken = error
+                    raise
             yield feed.flush() + self._call.suffix
         self._done = True

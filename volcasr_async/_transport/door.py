@@ -17,7 +17,7 @@ from volcasr_async._transport.body import Body
 from volcasr_async._transport.lanes import Lanes, decoded, read_bounded
 from volcasr_async._version import __version__
 from volcasr_async.environment import is_loopback
-from volcasr_async.errors import TransportError
+from volcasr_async.errors import InputError, TransportError
 from volcasr_async.protocol.messages import Call, Reply
 
 _log = logging.getLogger("volcasr_async")
@@ -39,11 +39,15 @@ class Door:
         self._base = base_url
         parts = urlsplit(base_url)
         self.host, self.base_path = parts.netloc, parts.path
+        self._closed = False
         self._lanes = Lanes(min(connections, MOST_LANES), proxy=_proxy(base_url)) if http is None else None
         self._http: Any = self._lanes if http is None else http
         self._is_transport = hasattr(self._http, "handle_async_request")
         self._library = _library_of(self._http)
         self._nothing_sent = tuple(getattr(self._library, name) for name in _NOTHING_SENT)
+        self._failures: tuple[type[Exception], ...] = (httpx.TransportError, httpx.DecodingError)
+        if self._library is not httpx:
+            self._failures += (self._library.TransportError, self._library.DecodingError)
         self._common = [
             (b"Host", self.host.encode("idna" if not self.host.isascii() else "ascii")),
             (b"User-Agent", f"volcasr-async/{__version__}".encode()),
@@ -53,6 +57,8 @@ class Door:
 
     async def send(self, call: Call, upload: Upload | None, *, reply_timeout: float) -> Reply:
         """Make one attempt; `TransportError` says what of it had left when it broke."""
+        if self._closed:
+            raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
         body = Body(call, upload)
         headers = [*self._common, *((k.encode(), v.encode()) for k, v in call.headers)]
         headers.append((b"Content-Length", b"%d" % body.length))
@@ -75,17 +81,23 @@ class Door:
         return Reply(reply.status_code, reply.headers, content)
 
     async def _request(self, url: str, headers: list[Header], body: Body, extensions: dict[str, Any]) -> httpx.Response:
-        """Call a transport directly: the client above it costs 200 us and more, for nothing that we use."""
+        """Call a transport directly: the client above it costs 200 us and more, for nothing that we use.
+
+        A client's own `build_request` would add its cookies, headers and parameters, which are meant for others.
+        """
+        # httpx2 takes streams of its own kind only.
+        content = {"stream": body} if self._library is httpx else {"content": body}
+        request = self._library.Request("POST", url, headers=headers, extensions=extensions, **content)
+        reply: httpx.Response
         if self._is_transport:
-            request = httpx.Request("POST", url, headers=headers, stream=body, extensions=extensions)
-            answer: httpx.Response = await self._http.handle_async_request(request)
-            return answer
-        built = self._http.build_request("POST", url, headers=headers, content=body, extensions=extensions)
-        reply: httpx.Response = await self._http.send(built, stream=True, auth=None, follow_redirects=False)
+            reply = await self._http.handle_async_request(request)
+        else:
+            reply = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
         return reply
 
     async def aclose(self) -> None:
-        """Close our own connections."""
+        """Close our own connections, and send nothing any more."""
+        self._closed = True
         if self._lanes is not None:
             await self._lanes.aclose()
 
@@ -94,7 +106,9 @@ class Door:
         """Turn the HTTP library's errors into ours, once."""
         try:
             yield
-        except (self._library.TransportError, self._library.DecodingError) as error:
+        except self._failures as error:
+            if error is body.broken:
+                raise  # the audio came from an HTTP response, say, and that broke
             nothing = isinstance(error, self._nothing_sent)
             sent = "no" if nothing else body.sent
             why = str(error) or "no further reason"
@@ -118,4 +132,5 @@ def _proxy(base_url: str) -> str | None:
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

@@ -42,20 +42,29 @@ class Lanes(httpx.AsyncBaseTransport):
         async with self._gate:
             lane = self._free.pop() if self._free else await self._open(request.url.scheme)
             try:
-                reply = await lane.handle_async_request(request)
-                try:
-                    content = await read_bounded(reply)
-                finally:
-                    await reply.aclose()
+                content, reply = await self._through(lane, request)
             finally:
                 self._free.append(lane)
         return httpx.Response(reply.status_code, headers=reply.headers, stream=httpx.ByteStream(content))
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        lanes, self._all, self._free = self._all, [], []
-        for lane in lanes:
+        """Close every connection; a request after this opens them again."""
+        for lane in self._all:
             await lane.aclose()
+
+    async def _through(self, lane: httpx.AsyncHTTPTransport, request: httpx.Request) -> tuple[bytes, httpx.Response]:
+        try:
+            reply = await lane.handle_async_request(request)
+            try:
+                return await read_bounded(reply), reply
+            finally:
+                await reply.aclose()
+        except BaseException:
+            # Cut off between two steps, httpcore keeps a connection that it neither uses nor closes: with room for one,
+            # the lane would be blocked for good. Closed, it opens a new one.
+            with anyio.CancelScope(shield=True):
+                await lane.aclose()
+            raise
 
     async def _open(self, scheme: str) -> httpx.AsyncHTTPTransport:
         lane = httpx.AsyncHTTPTransport(verify=await self._tls(scheme), limits=_ONE, proxy=self._proxy)
@@ -81,11 +90,20 @@ def _bare_context() -> ssl.SSLContext:
 async def read_bounded(reply: httpx.Response) -> bytes:
     """Read a body as it came, refusing one that would fill the memory."""
     parts, size = [], 0
-    async for part in reply.aiter_raw():
-        size += len(part)
-        if size > LONGEST_REPLY:
-            raise httpx.RemoteProtocolError(f"the reply is longer than {LONGEST_REPLY} bytes")
-        parts.append(part)
+    try:
+        async for part in reply.aiter_raw():
+            size += len(part)
+            if size <= LONGEST_REPLY:
+                parts.append(part)
+            elif not reply.is_closed:
+                # To leave the loop would leave generators behind; closed, they end by themselves at the next read.
+                parts.clear()
+                await reply.aclose()
+    except httpx.TransportError:
+        if size <= LONGEST_REPLY:
+            raise
+    if size > LONGEST_REPLY:
+        raise httpx.RemoteProtocolError(f"the reply is longer than {LONGEST_REPLY} bytes")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -12,6 +12,7 @@ from volcasr_async.credentials import AppKey
 from volcasr_async.editions import AucV1
 from volcasr_async.errors import ConfigurationError
 from volcasr_async.job import Order
+from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.options import Options
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
@@ -52,7 +53,7 @@ class SubmitBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     app: AppSection
     user: UserSection
     audio: AudioSection
-    request: RequestSection = RequestSection()
+    request: RequestSection | None = None
     additions: dict[str, str] = {}
 
 
@@ -63,14 +64,6 @@ class QueryBody(Struct, frozen=True):
     token: str
     cluster: str
     id: str
-
-
-class _Accepted(Struct, frozen=True):
-    id: str | None = None
-
-
-class _Reply(Struct, frozen=True):
-    resp: _Accepted = _Accepted()
 
 
 class AucDialect:
@@ -94,7 +87,7 @@ class AucDialect:
             app=AppSection(self._pair.app_key, self._pair.access_key, self._edition.cluster),
             user=UserSection(job.uid or _UID),
             audio=msgspec.structs.replace(audio, language=None),
-            request=RequestSection(job.callback, corpus.boosting_table_name if corpus else None),
+            request=_request_section(job.callback, corpus.boosting_table_name if corpus else None),
             additions=_additions(order.options, audio.language, called_back=job.callback is not None),
         )
         return self._call("submit", _SUBMIT, msgspec.json.encode(body))
@@ -146,6 +139,8 @@ class AucDialect:
             result = read_v1(reply.body)
         except ValueError as error:
             raise unreadable(reply, status, "the reply says success but its body cannot be read") from error
+        if result is None:
+            raise unreadable(reply, status, "the reply says success but holds no transcript")
         return Transcript(
             text=result.text, utterances=result.utterances, task=task, log_id=status.log_id, raw=reply.body
         )
@@ -168,6 +163,10 @@ class AucDialect:
         return f'HMAC256; access_token="{pair.access_key}"; mac="{mac}"; h="Host"'
 
 
+def _request_section(callback: str | None, table: str | None) -> RequestSection | None:
+    return RequestSection(callback, table) if callback is not None or table is not None else None
+
+
 def _additions(options: Options, language: str | None, *, called_back: bool) -> dict[str, str]:
     """Booleans are the strings "True" and "False", with a capital letter."""
     said = {"language": language} if language else {}
@@ -181,7 +180,11 @@ def _additions(options: Options, language: str | None, *, called_back: bool) -> 
 
 
 def _task_id(reply: Reply) -> str | None:
+    """Read the id, a number too: without it a paid task is lost."""
     try:
-        return msgspec.json.decode(reply.body, type=_Reply).resp.id or None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = json_of(reply.body)
+    except ValueError:
         return None
+    resp = body.get("resp") if isinstance(body, dict) else None
+    found = resp.get("id") if isinstance(resp, dict) else None
+    return str(found) if isinstance(found, str | int) and found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -27,6 +27,13 @@ class Call(Struct, frozen=True):
     prefix: bytes
     suffix: bytes = b""
     has_audio: bool = False
+
+    def __repr__(self) -> str:
+        """Show no header and no body: they hold the credentials, signed links and audio."""
+        return f"<Call {self.phase} {self.path}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("phase", self.phase), ("path", self.path)]
 
     def content_length(self, audio_bytes: int = 0) -> int:
         """Tell the exact length of the body, known before its first byte."""

@@ -28,6 +28,7 @@ from volcasr_async.errors import (
     RateLimited,
     ReplyError,
     ServerBusy,
+    ServerError,
     ServiceError,
     SubmitUncertain,
     TaskNotFound,
@@ -68,6 +69,7 @@ class Progress(Struct):
     endings: int = 0
     sends: int = 0
     fresh: int = 0
+    spent: bool = False
     doubt: VolcASRError | None = None
 
     # ---- what to do ----
@@ -116,9 +118,10 @@ class Progress(Struct):
 
         *resendable* is false when the audio was a stream of which a part has left: it cannot be sent once more.
         """
+        self.spent = self.spent or not resendable
         match self.state:
             case "submit":
-                self._submit_failed(error, now, draw, resendable=resendable)
+                self._submit_failed(error, now, draw)
             case "ask":
                 self._ask_failed(error, now, draw)
             case "wait":
@@ -126,13 +129,13 @@ class Progress(Struct):
 
     # ---- submit ----
 
-    def _submit_failed(self, error: VolcASRError, now: float, draw: float, *, resendable: bool) -> None:
+    def _submit_failed(self, error: VolcASRError, now: float, draw: float) -> None:
         if _settles_nothing(error):
-            self._lost(error, now, draw, resendable=resendable)
+            self._lost(error, now, draw)
         elif isinstance(error, InvalidRequest) and error.maybe_repeated and self.doubt is not None:
             # 45000001 after a doubtful try means that the try was taken (doc 1354868): ask before failing.
             self._ask(error, now, draw)
-        elif not error.retryable or not resendable or self._was_flash_failure(error):
+        elif not error.retryable or self.spent or self._was_flash_failure(error):
             raise error
         else:
             if isinstance(error, ServiceError) and not _only_pace(error):
@@ -142,9 +145,9 @@ class Progress(Struct):
     def _was_flash_failure(self, error: VolcASRError) -> bool:
         """A flash call that failed inside may have been billed: not sent again unasked."""
         unasked = self.dialect.phase == "flash" and not self.rules.retry.resend_flash
-        return unasked and isinstance(error, ServiceError) and not _only_pace(error)
+        return unasked and isinstance(error, ServerError)
 
-    def _lost(self, error: VolcASRError, now: float, draw: float, *, resendable: bool) -> None:
+    def _lost(self, error: VolcASRError, now: float, draw: float) -> None:
         """Decide about a submit whose answer was lost, or that a broken reply does not settle."""
         order, retry = self._order(), self.rules.retry
         if self.dialect.claim(order, at=0.0) is not None:
@@ -152,7 +155,9 @@ class Progress(Struct):
             return
         allowed = retry.resend_flash if self.dialect.phase == "flash" else retry.resubmit_v1
         half_sent = isinstance(error, TransportError) and error.sent == "maybe" and self.dialect.phase == "flash"
-        if resendable and (allowed or half_sent):
+        if half_sent and self.spent:
+            raise error  # half a body cannot have been billed, but the stream cannot be sent once more
+        if not self.spent and (allowed or half_sent):
             self._again(error, now, draw)
             return
         how = "RetryPolicy(resend_flash=True)" if self.dialect.phase == "flash" else "RetryPolicy(resubmit_v1=True)"
@@ -172,11 +177,16 @@ class Progress(Struct):
     def _ask_failed(self, error: VolcASRError, now: float, draw: float) -> None:
         if isinstance(error, TaskNotFound):
             self.misses += 1
+            self.failures = 0
             if self.misses < _MISSES:
                 self.due = now + jittered(self.rules.poll.shortest * self.misses, draw)
                 return
             doubt = self.doubt
-            if isinstance(doubt, InvalidRequest) or self.sends >= self.rules.retry.attempts:
+            if isinstance(doubt, InvalidRequest) and now - self.since <= self.rules.retry.grace:
+                # Refused as a repetition, so it is there: as after any submit, it may not be found for a moment.
+                self.due = now + self._gap(now, draw)
+                return
+            if self.spent or isinstance(doubt, InvalidRequest) or self.sends >= self.rules.retry.attempts:
                 # It was refused for what it holds, or lost every time: sending it again would change nothing.
                 raise doubt or error
             self.state, self.misses, self.due = "submit", 0, now
@@ -186,8 +196,7 @@ class Progress(Struct):
         elif not error.retryable:
             raise error
         else:
-            self.failures += 1
-            self.due = now + self._pause(error, draw)
+            self._read_again(error, now, draw)
 
     # ---- wait ----
 
@@ -202,11 +211,11 @@ class Progress(Struct):
         elif not error.retryable:
             raise error
         elif self._ended(error):
+            if isinstance(error, RateLimited):
+                raise error  # a quota type that nobody reported: another task would meet it too
             self._anew(error, now)
         else:
-            # Reading costs nothing: whatever fails on the way is asked again until the deadline.
-            self.failures += 1
-            self.due = now + self._pause(error, draw)
+            self._read_again(error, now, draw)
 
     def _ended(self, error: VolcASRError) -> bool:
         """Count the answers that may mean a bad end; whether a later query can still succeed is unknown."""
@@ -217,12 +226,12 @@ class Progress(Struct):
 
     def _anew(self, error: VolcASRError, now: float) -> None:
         """Follow a task that ended badly by a fresh one, where the caller allows it: it may be charged again."""
-        if self.order is None or self.fresh >= self.rules.retry.new_tasks:
+        if self.order is None or self.spent or self.fresh >= self.rules.retry.new_tasks:
             error.retryable = False
             raise error
         self.fresh += 1
-        # A name made from the first one: the same after a crash, so that it is not sent twice.
-        name = str(uuid5(UUID(self.order.job.request_id), str(self.fresh)))
+        # A name made from the last one: the same after a crash, so that it is not sent twice.
+        name = str(uuid5(UUID(self.order.request_id), "fresh"))
         self.order = replace(self.order, request_id=name)
         self.state, self.task, self.doubt = "submit", None, None
         self.failures = self.misses = self.endings = self.sends = 0
@@ -231,7 +240,7 @@ class Progress(Struct):
     # ---- arithmetic ----
 
     def _again(self, error: VolcASRError, now: float, draw: float) -> None:
-        self.failures += 1
+        self.failures += not _only_pace(error)
         most = self.rules.retry.attempts
         if isinstance(error, ServiceError) and error.most_tries is not None:
             most = min(most, error.most_tries + 1)
@@ -239,9 +248,17 @@ class Progress(Struct):
             raise error
         self.due = now + self._pause(error, draw)
 
+    def _read_again(self, error: VolcASRError, now: float, draw: float) -> None:
+        """Reading costs nothing: it is tried again until the deadline, and no later than a query would be due anyway."""
+        self.failures += 1
+        asked = error.retry_after_s if isinstance(error, ServiceError) else None
+        self.due = now + max(min(self._pause(error, draw), self._gap(now, draw)), asked or 0.0)
+
     def _pause(self, error: VolcASRError, draw: float) -> float:
         asked = error.retry_after_s if isinstance(error, ServiceError) else None
-        return retry_pause(self.rules.retry, failures=max(self.failures, 1), draw=draw, asked=asked)
+        # Where only the pace was refused, the budget slows everybody down: the job itself need not wait longer each time.
+        failures = 1 if _only_pace(error) else max(self.failures, 1)
+        return retry_pause(self.rules.retry, failures=failures, draw=draw, asked=asked)
 
     def _gap(self, now: float, draw: float) -> float:
         longest = self.task.edition.longest_gap_s if self.task is not None else 30.0

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from volcasr_async.errors import RateLimited, ReplyError, ServiceError, without_queries
+from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task
 from volcasr_async.protocol.messages import Phase, Reply
 from volcasr_async.protocol.status import Rule, Verdict, rule_of
@@ -56,6 +57,8 @@ def read_status(reply: Reply) -> Status:
     if code is None:
         code, said, request_id = _said_in_body(reply.body)
         message = said or message
+    elif not message:
+        message = _said_in_body(reply.body)[1]
     message = without_queries(message)
     return Status(code, message, log_id, rule_of(code, message, reply.status), request_id or None)
 
@@ -114,18 +117,20 @@ def retry_after_s(reply: Reply) -> float | None:
 def _said_in_body(body: bytes) -> tuple[int | None, str, str | None]:
     try:
         found = _BODY.decode(body)
-    except msgspec.ValidationError:
-        return _said_loosely(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, "", None
+    except (ValueError, RecursionError):
+        return _said_loosely(body)
     for said in (found.header, found, found.resp):
         if said is not None and said.code is not None:
             return said.code, said.message, said.reqid
     return None, "", None
 
 
-def _said_loosely(body: Any) -> tuple[int | None, str, str | None]:
-    """Look again where a field has a type that nobody reported."""
+def _said_loosely(data: bytes) -> tuple[int | None, str, str | None]:
+    """Look again where a field has a type, or the text a charset, that nobody reported."""
+    try:
+        body: Any = json_of(data)
+    except ValueError:
+        return None, "", None
     if not isinstance(body, dict):
         return None, "", None
     for said in (body.get("header"), body, body.get("resp")):
@@ -143,7 +148,7 @@ def _mark(error: ServiceError, rule: Rule, verdict: Verdict) -> None:
     error.most_tries = rule.tries
     error.maybe_repeated = rule.repeated
     if isinstance(error, RateLimited):
-        error.pauses_submits = rule.pauses_submits
+        error.pauses_submits, error.crowded = rule.pauses_submits, rule.crowded
 
 
 def _hint(status: Status, verdict: Verdict) -> str | None:

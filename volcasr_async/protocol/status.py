@@ -48,6 +48,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     tries: int | None = None
     repeated: bool = False
     pauses_submits: bool = False
+    crowded: bool = False
     queued: bool = False
 
     def verdict(self, phase: Phase) -> Verdict:
@@ -135,6 +136,7 @@ _NOT_FOUND = Rule(meaning="cannot find task", error=e.TaskNotFound)
 _NOT_GRANTED = _all("reject-account", "resource not granted", e.ResourceNotGranted)
 _SPENT = _all("reject-account", "the bought or free amount is spent", e.QuotaExceeded)
 _TOO_FAST = _all("back-off", "more requests than the app key may send", e.RateLimited)
+_TOO_MANY = _all("back-off", "more requests at once than the app key may send", e.RateLimited, crowded=True)
 
 
 def rule_of(code: int | None, message: str, http_status: int) -> Rule:
@@ -163,8 +165,10 @@ def _by_quota(message: str, rule: Rule) -> Rule:
     """A lifetime amount never comes back by waiting; a rate does; a type we do not know gets a bounded number of tries."""
     if "lifetime" in message:
         return _SPENT
-    if "qps" in message or "concurrency" in message:
+    if "qps" in message:
         return _TOO_FAST
+    if "concurrency" in message:
+        return _TOO_MANY
     return rule
 
 

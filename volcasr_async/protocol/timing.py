@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from volcasr_async.policies import PollPolicy, RetryPolicy
+
+GUARD_S = 0.02
+"""Added to each second that is counted: on the way to the service one request may be slower than the next."""
+_MEMORY_S = 1.0
+_CLIMB_SHARE = 0.02
+_SUBMIT_SHARE = 0.48
+_RUSH_AGES = 1.5
+_RUSH_SHARE = 0.2
+_AGES = 200
+_AGES_STEP = 20
 
 _JITTER = 0.2
 """Gaps vary by a tenth either way, so that jobs that started together do not stay together."""
@@ -29,23 +40,128 @@ def retry_pause(policy: RetryPolicy, *, failures: int, draw: float, asked: float
 
 
 class Pace:
-    """Spaces starts by 1/qps, without bursts: no second holds more than qps of them.
+    """Keeps starts under a rate: no second holds more than *rate* of them (rounded up), and they come evenly.
 
-    `reserve` says how long to wait and counts the start as given; `hold` keeps everything back until a moment.
+    Pure arithmetic: `delay` says how long the next start has to wait, `start` counts one, `refused` takes one back that the
+    service did not let through, `hold` keeps everything back until a moment.
     """
 
-    def __init__(self, qps: float | None) -> None:
-        self.interval = 0.0 if qps is None else 1.0 / qps
-        self._next = -math.inf
+    def __init__(self) -> None:
+        self._starts: deque[float] = deque()
+        self._refused: deque[float] = deque()
+        self._due = self._held = -math.inf
 
-    def delay(self, now: float) -> float:
-        """Tell how long the next start has to wait."""
-        return max(self._next - now, 0.0)
+    def delay(self, now: float, rate: float | None) -> float:
+        """Tell how long the next start has to wait, in seconds."""
+        free = self._held
+        if rate is not None:
+            most = max(math.ceil(rate), 1)
+            free = max(free, self._due)
+            if len(self._starts) >= most:
+                free = max(free, self._starts[-most] + most / rate + GUARD_S)
+        return max(free - now, 0.0)
 
-    def start(self, now: float) -> None:
-        """Count a start; its successor waits an interval from now."""
-        self._next = max(self._next, now + self.interval)
+    def start(self, now: float, rate: float | None) -> None:
+        """Count a start. One that came late does not make its successors late too: they catch up, half a gap at most."""
+        self._starts.append(now)
+        if rate is not None:
+            gap = 1.0 / rate
+            self._due = max(self._due + gap, now + gap / 2)
+        oldest = now - _MEMORY_S
+        keep = max(math.ceil(rate or 0.0), 1)
+        while len(self._starts) > keep and self._starts[0] < oldest:
+            self._starts.popleft()
+
+    def refused(self, now: float) -> None:
+        """Note that a start was refused."""
+        self._refused.append(now)
+        while self._refused[0] < now - _MEMORY_S:
+            self._refused.popleft()
 
     def hold(self, until: float) -> None:
         """Let nothing start before *until*."""
-        self._next = max(self._next, until)
+        self._held = max(self._held, until)
+
+    def refused_share(self, now: float) -> float:
+        """Tell which share of the last second's starts was refused."""
+        since = now - _MEMORY_S
+        started, refused = sum(at > since for at in self._starts), sum(at > since for at in self._refused)
+        return refused / max(started, refused, 1)
+
+    def let_through(self, now: float) -> int:
+        """Count the starts of the last second that were not refused."""
+        since = now - _MEMORY_S
+        return sum(at > since for at in self._starts) - sum(at > since for at in self._refused)
+
+
+class Adaptive:
+    """A number that is cut at once when the service refuses and climbs back step by step: AIMD.
+
+    It never goes above *ceiling* (`None`: there is none, and nothing to keep before the first refusal) nor below *floor*.
+    Refusals of what had started before the last cut say nothing new and are not counted.
+    """
+
+    def __init__(self, ceiling: float | None, *, floor: float, climb: float) -> None:
+        self.ceiling, self._floor, self._climb = ceiling, floor, climb
+        self._value = ceiling
+        self._at = self._cut_at = -math.inf
+
+    @property
+    def last(self) -> float | None:
+        """What it was when it was last read, for who has no clock."""
+        return self._value
+
+    def value(self, now: float) -> float | None:
+        """Read it, a step further up for each second since it was last read."""
+        if self._value is None or self._value == self.ceiling:
+            return self._value
+        step = max(self._climb, _CLIMB_SHARE * self._value) * max(now - self._at, 0.0)
+        self._value = self._value + step if self.ceiling is None else min(self._value + step, self.ceiling)
+        self._at = now
+        return self._value
+
+    def cut(self, now: float, *, started: float, passed: float) -> bool:
+        """Halve it, but not below nine tenths of what just *passed*; tell whether the refusal counted."""
+        if started <= self._cut_at:
+            return False
+        value = self.value(now)
+        lowest = 0.9 * passed
+        self._value = max(lowest if value is None else max(value / 2, min(lowest, 0.9 * value)), self._floor)
+        self._at = self._cut_at = now
+        return True
+
+
+class Sharing:
+    """Shares one rate between submits and queries while both could be made now.
+
+    With 20 requests a second and 3,000 jobs of about 12 s, queries first takes 4.4 times the shortest possible time (most
+    find nothing), submits first lets results wait for minutes. Plain alternation takes 1.19 times and lets the middle
+    result wait 19 s, for two reasons that this mends: a query that finds nothing sets all later ones back, so queries get
+    a little more than half; and at the end nothing is left to do but wait for the slowest of the jobs that were submitted
+    last, so the last ones are submitted first of all. 1.14 times and 17 s (means of ten simulated lists).
+    """
+
+    def __init__(self) -> None:
+        self._credit = 0.0
+        self._ages: deque[float] = deque(maxlen=_AGES)
+        self._usual = 0.0
+
+    def finished(self, age: float) -> None:
+        """Note how old a task was when its result was fetched."""
+        self._ages.append(age)
+        if len(self._ages) % _AGES_STEP == 0:
+            self._usual = sorted(self._ages)[len(self._ages) // 2]
+
+    def choose(self, *, submit: bool, query: bool, left: int | None, total: int, rate: float | None) -> str:
+        """Choose "submit" or "query"; at least one is possible.
+
+        *left* of *total* jobs are still to be submitted; `None` while the list has not been read to its end.
+        """
+        if not (submit and query):
+            return "submit" if submit else "query"
+        last = left is not None and left <= min(_RUSH_AGES * self._usual * (rate or 0.0), _RUSH_SHARE * total)
+        self._credit += 1.0 if last else _SUBMIT_SHARE
+        if self._credit < 1.0:
+            return "query"
+        self._credit -= 1.0
+        return "submit"

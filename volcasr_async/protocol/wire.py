@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from volcasr_async.errors import InputError
 from volcasr_async.job import Order
-from volcasr_async.lenient import number, text_of
+from volcasr_async.lenient import json_of, number, objects, text_of
 from volcasr_async.models import Task, Transcript, Utterance
 from volcasr_async.options import Corpus, Options, WireFields
 from volcasr_async.protocol.envelope import HOLE
@@ -178,10 +178,12 @@ def read_v3(body: bytes) -> Result | None:
     return _result(result, duration)
 
 
-def read_v1(body: bytes) -> Result:
-    """Read the result of a finished v1 body, which tells no duration (doc 80820)."""
+def read_v1(body: bytes) -> Result | None:
+    """Read the result of a finished v1 body, which tells no duration (doc 80820); `None` where it holds none."""
     found: _V1Body = _decode(_V1, body, _loose_v1)
-    return _result(found.resp or _Result(), None)
+    if found.resp is None or (found.resp.text is None and not found.resp.utterances):
+        return None
+    return _result(found.resp, None)
 
 
 def duration_of(body: bytes) -> int | None:
@@ -205,19 +207,17 @@ class _Document(Struct, frozen=True):
 
 def read_transcript(document: bytes | str) -> Transcript:
     """Read what `Transcript.to_json` wrote, or a body just as the service sent it (v3 or v1); `InputError` for others."""
-    data = document.encode() if isinstance(document, str) else document
     try:
+        data = document.encode() if isinstance(document, str) else document
         found = msgspec.json.decode(data, type=_Document)
-        body = bytes(found.raw) if bytes(found.raw) != b"null" else None
-        if body is None and found.text is None:
-            body = data
-        result = _either(body) if body is not None else Result(found.text or "", found.duration_ms, found.utterances)
-    except ValueError as error:
+        body, is_json = _raw_of(found, data)
+        result = _either(body) if is_json else None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"this is no transcript as volcasr or the service writes it: {error}") from error
     if result is None:
-        if not found.silent:
+        if found.text is None and not found.silent:
             raise InputError("this document holds no finished result")
-        result = Result("", found.duration_ms, ())
+        result = Result(found.text or "", found.duration_ms, found.utterances)
     return Transcript(
         text=result.text,
         duration_ms=result.duration_ms,
@@ -225,8 +225,35 @@ def read_transcript(document: bytes | str) -> Transcript:
         silent=found.silent,
         task=found.task,
         log_id=found.log_id,
-        raw=body or b"",
+        raw=body,
     )
+
+
+def transcript_of(body: bytes, *, log_id: str | None, silent: bool, task: Task | None) -> Transcript:
+    """Make the transcript again from the body that was kept of a finished task."""
+    result = None if silent else _either(body)
+    if result is None and not silent:
+        msg = "the body that was kept holds no result"
+        raise ValueError(msg)
+    return Transcript(
+        text=result.text if result else "",
+        duration_ms=result.duration_ms if result else duration_of(body),
+        utterances=result.utterances if result else (),
+        silent=silent,
+        task=task,
+        log_id=log_id,
+        raw=body,
+    )
+
+
+def _raw_of(found: _Document, data: bytes) -> tuple[bytes, bool]:
+    """Find the service's body, inside the document or all of *data*, and whether it is JSON."""
+    raw = bytes(found.raw)
+    if raw == b"null":
+        return (data, True) if found.text is None else (b"", False)
+    if raw[:1] == b'"':
+        return msgspec.json.decode(raw, type=str).encode(), False
+    return raw, True
 
 
 def _either(body: bytes) -> Result | None:
@@ -244,13 +271,8 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes, loosely: Any) -> An
     """Decode by type; a paid result of another shape is read loosely instead of being lost."""
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError:
-        return loosely(msgspec.json.decode(body))
-    except UnicodeDecodeError:
-        return _decode(decoder, body.decode("utf-8", "replace").encode(), loosely)
-    except RecursionError as error:
-        msg = "the body is nested too deeply"
-        raise ValueError(msg) from error
+    except (ValueError, RecursionError):
+        return loosely(json_of(body))
 
 
 def _loose_v3(body: Any) -> _V3Body:
@@ -259,7 +281,7 @@ def _loose_v3(body: Any) -> _V3Body:
         raise ValueError(msg)  # noqa: TRY004 - callers take any unreadable body as ValueError, as msgspec's own are
     info, result = body.get("audio_info"), body.get("result")
     if isinstance(result, list):
-        result = result[0] if result else None
+        result = next(iter(objects(result)), None)
     duration = number(info.get("duration")) if isinstance(info, dict) else None
     return _V3Body(_AudioInfo(duration), _loose_result(result))
 

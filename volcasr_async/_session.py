@@ -1,0 +1,125 @@
+"""What a single call and a batch share: one app key's way to the service, one request at a time within its budget."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+from msgspec import Struct
+
+from volcasr_async._audio import Upload, open_audio
+from volcasr_async._budget import Budget, Turn
+from volcasr_async._transport import Door
+from volcasr_async.editions import Edition
+from volcasr_async.errors import TransportError, VolcASRError
+from volcasr_async.job import Job, Order, prepare
+from volcasr_async.models import Pending, Task
+from volcasr_async.options import Options
+from volcasr_async.protocol.dialects import dialect_of
+from volcasr_async.protocol.messages import Access, Dialect, Step
+from volcasr_async.protocol.progress import Progress, Rules
+from volcasr_async.sources import AudioUrl
+
+_FLASH_REPLY_S = 300.0
+"""Flash answers when it is done: about 10 s for 30 minutes of audio (doc 1354871), two hours at most."""
+
+
+class Defaults(Struct, frozen=True):
+    """What jobs get that do not say."""
+
+    edition: Edition | None
+    options: Options | None
+    cluster: str | None
+
+
+class Session:
+    """Makes orders of jobs, begins and follows them, and makes their requests."""
+
+    def __init__(self, door: Door, access: Access, budget: Budget, rules: Rules, defaults: Defaults) -> None:
+        self.door, self.budget, self.rules = door, budget, rules
+        self._access, self._defaults = access, defaults
+        self._dialects: dict[Edition, Dialect] = {}
+
+    def order(self, job: Job, edition: Edition | str | None = None, options: Options | None = None) -> Order:
+        """Make every choice and refuse what cannot be sent, credentials that do not fit the edition among it."""
+        defaults = self._defaults
+        order = prepare(
+            job,
+            edition=edition or defaults.edition,
+            options=options or defaults.options,
+            cluster=defaults.cluster,
+        )
+        self._dialect(order.edition)
+        return order
+
+    async def look(self, order: Order) -> tuple[Order, Upload | None]:
+        """Look at local audio, so that bad input is refused before anything is sent."""
+        if isinstance(order.source, AudioUrl):
+            return order, None
+        upload = await open_audio(order.source, order.edition)
+        return order.labelled(upload.container), upload
+
+    def begin(self, order: Order) -> Progress:
+        """Start a job's life."""
+        now = anyio.current_time()
+        return Progress(self._dialect(order.edition), self.rules, order=order, due=now, since=now)
+
+    def follow(self, task: Task, order: Order | None = None) -> Progress:
+        """Take up a task that may be old: its age decides how often it is asked about."""
+        now, age = anyio.current_time(), max(time.time() - task.submitted_at, 0.0)
+        due = now + max(self.rules.poll.first - age, 0.0)
+        dialect = self._dialect(task.edition)
+        return Progress(dialect, self.rules, order=order, task=task, state="wait", since=now - age, due=due)
+
+    async def request(self, progress: Progress, upload: Upload | None, turn: Turn) -> Step:
+        """Make the job's next request in a turn of the budget; raises what went wrong, unplanned still."""
+        try:
+            body = upload if progress.kind == "submit" else None
+            call = progress.call(at=time.time())
+            patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
+            with _doubting(progress):
+                reply = await self.door.send(call, body, reply_timeout=patience)
+            return progress.read(reply, at=time.time())
+        except VolcASRError as error:
+            self.budget.heed(error, turn)
+            raise
+
+    def went_on(self, progress: Progress, step: Pending) -> None:
+        """Plan the next request after the news that the task is not finished."""
+        progress.went_on(step, now=anyio.current_time(), draw=_draw())
+
+    def failed(self, progress: Progress, upload: Upload | None, error: VolcASRError) -> None:
+        """Plan the next request after a failure, or raise it when it is final."""
+        resendable = upload is None or upload.resendable
+        progress.failed(error, now=anyio.current_time(), draw=_draw(), resendable=resendable)
+
+    def _dialect(self, edition: Edition) -> Dialect:
+        if edition not in self._dialects:
+            self._dialects[edition] = dialect_of(edition, self._access)
+        return self._dialects[edition]
+
+
+def claimed(progress: Progress) -> Task | None:
+    """Name the task of a job that was accepted, or may have been; `None` where there is none, or nobody can name it."""
+    if progress.task is None and progress.doubt is not None and progress.order is not None:
+        return progress.dialect.claim(progress.order, at=time.time())
+    return progress.task
+
+
+@contextmanager
+def _doubting(progress: Progress) -> Iterator[None]:
+    """Remember that a submit which is cut off before its answer may have arrived."""
+    submitting = progress.kind == "submit"
+    try:
+        yield
+    except anyio.get_cancelled_exc_class():
+        if submitting:
+            progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
+        raise
+
+
+def _draw() -> float:
+    return random.random()  # noqa: S311 - jitter, no secret

@@ -1,0 +1,160 @@
+"""The reader of a batch: takes the list as far as the window has places, and asks the journal about each key."""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+
+from volcasr_async.batch.engine import Engine
+from volcasr_async.batch.feed import Feed, Item, job_of, key_of
+from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.resume import fingerprint_of, plan
+from volcasr_async.errors import InputError, SubmitUncertain, TransportError
+from volcasr_async.job import Job, Order
+from volcasr_async.journal import Entry
+from volcasr_async.models import Transcript
+from volcasr_async.outcomes import Done, Failed
+from volcasr_async.protocol.progress import Progress
+from volcasr_async.sources import AudioUrl
+
+_CHUNK = 500
+_EXAMPLE = "https://example.com/a.wav"
+
+
+class Intake:
+    """Enlists what is new with the engine."""
+
+    def __init__(self, engine: Engine, feed: Feed, *, window: int, redo: bool) -> None:
+        self._engine, self._feed = engine, feed
+        self._window, self._redo = window, redo
+        self._usual: str | None = None
+        self.read = self.skipped = 0
+
+    async def run(self) -> None:
+        """Read to the end of the input, or until the batch is stopped."""
+        engine = self._engine
+        self._usual = self._usual_fingerprint()
+        while not engine.stopping:
+            free = self._window - engine.open
+            if free <= 0:
+                await engine.places_free.wait()
+                continue
+            items = await self._feed.chunk(min(free, _CHUNK))
+            if not items:
+                break
+            self.read += len(items)
+            await self._place(items)
+            await anyio.lowlevel.checkpoint()
+        engine.end_of_input()
+
+    async def _place(self, items: list[Item]) -> None:
+        keyed = [(_key(item), item) for item in items]
+        known = await self._engine.recorder.look_up([key for key, _ in keyed])
+        for key, item in keyed:
+            entry = known.get(key)
+            if entry is not None and self._is_settled(entry, item):
+                self.skipped += 1
+            else:
+                await self._one(key, item, entry)
+
+    def _is_settled(self, entry: Entry, item: Item) -> bool:
+        """The quick way through a long list that was done before."""
+        usual = isinstance(item, str) and entry.fingerprint == self._usual
+        return usual and entry.state == "done" and entry.delivered and not self._redo
+
+    async def _one(self, key: str, item: Item, entry: Entry | None) -> None:
+        engine = self._engine
+        if engine.recorder.records:
+            if key in engine.flying:
+                self.skipped += 1  # it stands in the list twice
+                return
+            engine.flying.add(key)
+        flight = Flight(item if isinstance(item, Job) else Job(item), key)
+        engine.open += 1
+        try:
+            flight.job = job_of(item)
+            await self._follow(flight, entry, plain=isinstance(item, str))
+        except InputError as error:
+            await engine.fail(flight, error)
+
+    async def _follow(self, flight: Flight, entry: Entry | None, *, plain: bool) -> None:
+        """Do what an earlier run left to be done."""
+        engine = self._engine
+        order = self._order(flight, entry, plain=plain)
+        if order is None or entry is None:
+            engine.enlist(flight)
+            return
+        retry = engine.session.rules.retry
+        progress = engine.session.begin(order.named(entry.request_id))
+        can_ask = progress.dialect.claim(order, at=0.0) is not None
+        may_resend = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
+        decided = plan(entry, fingerprint=flight.fingerprint, redo=self._redo, can_ask=can_ask, may_resend=may_resend)
+        flight.attempt = decided.attempt
+        match decided.course:
+            case "skip":
+                self._skip(flight)
+            case "submit":
+                engine.enlist(flight)
+            case "deliver":
+                await engine.bring(flight, Done(flight.job, await self._kept(entry)))
+            case "wait" if entry.task is not None:
+                flight.progress = engine.session.follow(entry.task, order.named(entry.request_id))
+                engine.put(flight, flight.progress)
+            case "ask" | "wait":
+                flight.progress = _doubtful(progress)
+                engine.put(flight, flight.progress)
+            case "changed":
+                raise InputError(
+                    f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
+                    "for it as before, or redo it (redo=True, --redo), which is charged again"
+                )
+            case "uncertain":
+                await engine.bring(flight, Failed(flight.job, _uncertain(flight)))
+
+    def _order(self, flight: Flight, entry: Entry | None, *, plain: bool) -> Order | None:
+        """Make the order where something depends on it now: what an earlier run left, or the journal's fingerprint."""
+        if not self._engine.recorder.records:
+            return None
+        if plain and self._usual is not None:
+            flight.fingerprint = self._usual
+            if entry is None:
+                return None
+        order = self._engine.session.order(flight.job)
+        flight.fingerprint = fingerprint_of(order)
+        return order
+
+    async def _kept(self, entry: Entry) -> Transcript:
+        return await self._engine.recorder.transcript(entry.key, entry.task)
+
+    def _skip(self, flight: Flight) -> None:
+        self.skipped += 1
+        self._engine.taken(flight)
+
+    def _usual_fingerprint(self) -> str | None:
+        """What a plain link is asked with: the same for a whole list of them."""
+        try:
+            return fingerprint_of(self._engine.session.order(Job(AudioUrl(_EXAMPLE))))
+        except InputError:
+            return None
+
+
+def _key(item: Item) -> str:
+    try:
+        return key_of(item)
+    except InputError:
+        return repr(item)[:200]
+
+
+def _doubtful(progress: Progress) -> Progress:
+    """Begin with the question: an earlier run may have sent it."""
+    progress.state = "ask"
+    progress.doubt = TransportError("an earlier run ended before the answer came", sent="maybe")
+    return progress
+
+
+def _uncertain(flight: Flight) -> SubmitUncertain:
+    return SubmitUncertain(
+        f"an earlier run sent {flight.key} and ended before the answer came; this edition has no way to ask, and sending it "
+        "again may be charged again: allow it with RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)",
+        job=flight.job,
+    )

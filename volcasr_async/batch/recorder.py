@@ -1,0 +1,102 @@
+"""What the journal is told, and what it says; without a journal, nothing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from volcasr_async.batch.flights import Flight
+from volcasr_async.errors import SubmitUncertain, TransportError, VolcASRError, WaitTimeout
+from volcasr_async.journal import Change, Entry, Journal, State, request_id_of
+from volcasr_async.models import Task, Transcript
+from volcasr_async.protocol.wire import transcript_of
+
+
+class Recorder:
+    """Keeps the journal true."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+
+    @property
+    def records(self) -> bool:
+        """Whether there is a journal at all."""
+        return self._journal is not None
+
+    async def look_up(self, keys: list[str]) -> dict[str, Entry]:
+        """Tell what is known of these keys."""
+        return await self._journal.look_up(keys) if self._journal is not None and keys else {}
+
+    async def transcript(self, key: str, task: Task | None) -> Transcript:
+        """Bring a transcript that an earlier run left."""
+        if self._journal is None:
+            msg = "without a journal nothing is kept"
+            raise RuntimeError(msg)
+        raw, log_id, silent = await self._journal.transcript(key)
+        return transcript_of(raw, log_id=log_id, silent=silent, task=task)
+
+    def request_id(self, flight: Flight) -> str:
+        """Name the task of a deliberate attempt: derived where there is a journal, else as the job says."""
+        if self._journal is None:
+            return flight.job.request_id
+        return request_id_of(self._journal.id, flight.key, flight.attempt)
+
+    def planned(self, flight: Flight) -> None:
+        """Nothing was sent."""
+        self._note(flight, "planned")
+
+    def sent(self, flight: Flight) -> None:
+        """It may be sent from now on."""
+        self._note(flight, "sent")
+
+    def accepted(self, flight: Flight, task: Task) -> None:
+        """The service has it."""
+        self._note(flight, "accepted", task=task)
+
+    def done(self, flight: Flight, transcript: Transcript) -> None:
+        """Its result is here."""
+        self._note(flight, "done", task=transcript.task, transcript=transcript)
+
+    def failed(self, flight: Flight, error: VolcASRError) -> None:
+        """It ended without; what may still go on at the service stays as it is."""
+        if isinstance(error, WaitTimeout):
+            return
+        if isinstance(error, TransportError) and error.sent == "no":
+            self._note(flight, "planned")
+            return
+        state: State = "uncertain" if isinstance(error, SubmitUncertain) else "failed"
+        self._note(flight, state, error=error, task=flight.progress.task if flight.progress else None)
+
+    def delivered(self, key: str) -> None:
+        """The caller has taken care of the outcome."""
+        if self._journal is not None:
+            self._journal.delivered(key)
+
+    async def settle(self) -> None:
+        """Return when what was told is safely written."""
+        if self._journal is not None:
+            await self._journal.settle()
+
+    def _note(
+        self,
+        flight: Flight,
+        state: State,
+        *,
+        task: Task | None = None,
+        error: Exception | None = None,
+        transcript: Transcript | None = None,
+    ) -> None:
+        if self._journal is None:
+            return
+        order = flight.progress.order if flight.progress is not None else None
+        change = Change(
+            key=flight.key,
+            state=state,
+            edition=msgspec.json.encode(order.edition).decode() if order is not None else "null",
+            attempt=flight.attempt,
+            request_id=order.request_id if order is not None else self.request_id(flight),
+            fingerprint=flight.fingerprint,
+            task=task,
+            error=error,
+            transcript=transcript,
+        )
+        self._journal.note(change)

@@ -1,0 +1,294 @@
+"""The record of a batch: an SQLite file that says of each recording how far it has come.
+
+Commits are grouped: whoever needs one waits for the one under way and then takes all that was noted meanwhile along, so nothing runs in the background.
+
+`synchronous=FULL` in WAL mode: a commit returns when the disk has it, so neither a killed process nor lost power takes
+back what was answered. Groups make that affordable.
+
+The file stays readable with plain `sqlite3`:
+
+    job         key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
+                planned_at, updated_at (seconds since 1970)
+    transcript  key, log_id, silent, raw (the reply's body as it came)
+    meta        name, value: id (which the request ids are made from), version
+
+`state` is one of planned, sent, accepted, done, failed, uncertain: see `journal`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import anyio.to_thread
+
+from volcasr_async.errors import JournalError
+from volcasr_async.journal import Change, Entry, State
+from volcasr_async.models import Task
+
+VERSION = 1
+_APPLICATION_ID = 0x766F6C63  # "volc"
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE job (
+    key TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'sent', 'accepted', 'done', 'failed', 'uncertain')),
+    edition TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    request_id TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    task TEXT,
+    error_class TEXT,
+    error TEXT,
+    audio_ms INTEGER,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    planned_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE transcript (key TEXT PRIMARY KEY, log_id TEXT, silent INTEGER NOT NULL, raw BLOB NOT NULL);
+"""
+
+_UPSERT = """
+INSERT INTO job (key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
+                 planned_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11)
+ON CONFLICT (key) DO UPDATE SET
+    state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
+    fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
+    error = excluded.error, audio_ms = excluded.audio_ms, delivered = 0, updated_at = excluded.updated_at
+"""
+_KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
+_DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
+_LOOK_UP = "SELECT key, state, attempt, request_id, fingerprint, task, delivered FROM job WHERE key IN ({})"
+
+_KEYS_AT_ONCE = 500
+
+
+class SqliteJournal:
+    """The journal in one SQLite file, for one process at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, guard: sqlite3.Connection, journal_id: str) -> None:
+        self.path, self.id = path, journal_id
+        self._connection, self._guard = connection, guard
+        self._noted: list[Change | str] = []
+        self._count = self._settled = 0
+        self._lock = anyio.Lock()
+        self._broken: JournalError | None = None
+
+    def __repr__(self) -> str:
+        return f"<SqliteJournal {self.path} [{self._count - self._settled} to be written]>"
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteJournal:
+        """Open or make a journal; `JournalError` for a foreign or broken file, and for one in use."""
+        return await anyio.to_thread.run_sync(_open, path)
+
+    async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Tell what is known of these keys, as far as it was written."""
+        async with self._lock:
+            return await anyio.to_thread.run_sync(self._look_up, keys)
+
+    async def transcript(self, key: str) -> tuple[bytes, str | None, bool]:
+        """Bring what was kept of a done job."""
+        async with self._lock:
+            return await anyio.to_thread.run_sync(self._transcript, key)
+
+    def note(self, change: Change) -> None:
+        """Write down a change, in memory until it is settled."""
+        self._noted.append(change)
+        self._count += 1
+
+    def delivered(self, key: str) -> None:
+        """Write down that the caller has taken care of an outcome."""
+        self._noted.append(key)
+        self._count += 1
+
+    async def settle(self) -> None:
+        """Commit, together with whatever others noted meanwhile."""
+        until = self._count
+        while self._settled < until:
+            async with self._lock:
+                if self._settled >= until:
+                    return
+                await self._write()
+
+    async def aclose(self) -> None:
+        """Write the rest and let go of the file."""
+        with anyio.CancelScope(shield=True):
+            try:
+                if self._broken is None:
+                    await self.settle()
+            finally:
+                await anyio.to_thread.run_sync(self._close)
+
+    async def _write(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        changes, self._noted = self._noted, []
+        try:
+            await anyio.to_thread.run_sync(self._commit, changes)
+        except sqlite3.Error as error:
+            self._broken = JournalError(
+                f"{self.path} cannot be written: {error}. What it says is true, and what is missing goes on from there "
+                "when the batch is run again"
+            )
+            raise self._broken from error
+        self._settled += len(changes)
+
+    # ---- in a thread ----
+
+    def _commit(self, changes: Iterable[Change | str]) -> None:
+        now = time.time()
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for change in changes:
+                if isinstance(change, str):
+                    connection.execute(_DELIVERED, (change,))
+                    continue
+                connection.execute(_UPSERT, _row(change, now))
+                if change.transcript is not None:
+                    done = change.transcript
+                    connection.execute(_KEEP, (change.key, done.log_id, done.silent, done.raw))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
+        found = {}
+        try:
+            for start in range(0, len(keys), _KEYS_AT_ONCE):
+                part = keys[start : start + _KEYS_AT_ONCE]
+                for row in self._connection.execute(_LOOK_UP.format(",".join("?" * len(part))), part):
+                    found[row[0]] = _entry(row)
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path} cannot be read: {error}; take a copy and begin a new journal") from error
+        return found
+
+    def _transcript(self, key: str) -> tuple[bytes, str | None, bool]:
+        query = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
+        row = self._connection.execute(query, (key,)).fetchone()
+        if row is None:
+            raise JournalError(f"{self.path} says that {key!r} is done but holds no transcript of it")
+        return row[0], row[1], bool(row[2])
+
+    def _close(self) -> None:
+        self._connection.close()
+        self._guard.close()
+
+
+def _entry(row: tuple[str, State, int, str, str, str | None, int]) -> Entry:
+    key, state, attempt, request_id, fingerprint, task, delivered = row
+    return Entry(key, state, attempt, request_id, fingerprint, Task.from_json(task) if task else None, bool(delivered))
+
+
+def _row(change: Change, now: float) -> tuple[object, ...]:
+    done, error = change.transcript, change.error
+    return (
+        change.key,
+        change.state,
+        change.edition,
+        change.attempt,
+        change.request_id,
+        change.fingerprint,
+        change.task.to_json() if change.task else None,
+        type(error).__name__ if error else None,
+        str(error) if error else None,
+        done.duration_ms if done else None,
+        now,
+    )
+
+
+def _open(path: Path) -> SqliteJournal:
+    if not path.parent.is_dir():
+        raise JournalError(f"{path.parent} is no folder: make it, or name another place for the journal")
+    if path.is_dir():
+        raise JournalError(f"{path} is a folder; name a file for the journal")
+    guard = _guard(path)
+    try:
+        return SqliteJournal(path, *_connect(path, guard))
+    except BaseException:
+        guard.close()
+        raise
+
+
+def _guard(path: Path) -> sqlite3.Connection:
+    """Hold a lock beside the journal that ends with the process, while anybody may go on reading the journal itself."""
+    beside = path.with_name(path.name + "-lock")
+    _make(beside)
+    guard = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        guard.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        guard.close()
+        raise JournalError(
+            f"{path} is in use by another process: wait for its end, or use a journal of your own"
+        ) from error
+    return guard
+
+
+def _connect(path: Path, guard: sqlite3.Connection) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
+    _make(path)
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        journal_id = _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise JournalError(f"{path} is no journal, or a broken one: {error}; name another file") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection, guard, journal_id
+
+
+def _make(path: Path) -> None:
+    """Make the file for its owner only: transcripts are nobody else's business."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> str:
+    """Make the tables in a new file; refuse a file that is not ours or newer than this library."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application not in (0, _APPLICATION_ID) or (application == 0 and tables):
+        raise JournalError(f"{path} is a database of something else; name another file for the journal")
+    if version > VERSION:
+        raise JournalError(
+            f"{path} was written by a newer volcasr (schema {version}, this one knows {VERSION}): update"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if not tables:
+        mark = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+        name = f"INSERT INTO meta VALUES ('id', '{uuid4()}');"  # noqa: S608 - our own digits
+        connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
+    journal_id: str = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]
+    return journal_id
+
+
+def summary(path: Path) -> list[tuple[State, int, int]]:
+    """Read states with their counts and audio milliseconds, also while a batch writes."""
+    if not path.is_file():
+        raise JournalError(f"there is no journal {path}")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise JournalError(f"{path} is no journal of volcasr")
+        query = "SELECT state, count(*), coalesce(sum(audio_ms), 0) FROM job GROUP BY state"
+        return connection.execute(query).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+    finally:
+        connection.close()
