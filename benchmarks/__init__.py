@@ -1,0 +1,1 @@
+"""What things cost, measured so that anyone can repeat it: `python -m benchmarks`."""

@@ -1,0 +1,133 @@
+"""Where results go."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_calls import Caller, readable
+
+from volcasr_async import read_transcript
+from volcasr_async.cli.output import file_names
+from volcasr_async.testing import Simulator, make_wav
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Recordings of 1, 2 and 3 seconds, two of them of one name."""
+    paths = [tmp_path / "in" / "a" / "talk.wav", tmp_path / "in" / "b" / "talk.wav", tmp_path / "in" / "会议.wav"]
+    for seconds, path in enumerate(paths, 1):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_wav(seconds))
+    return paths
+
+
+def test_text_of_several(volcasr: Caller, service: Simulator, files: list[Path]) -> None:
+    """One text after the other on stdout, in the order given; the names stand on stderr."""
+    end = volcasr("transcribe", *files)
+    assert end.status == 0
+    assert len(end.out.splitlines()) == 3
+    assert end.err.splitlines() == [str(path) for path in files]
+
+
+def test_json_of_one(volcasr: Caller, service: Simulator, files: list[Path]) -> None:
+    """The JSON of one recording is the document that `convert` and `read_transcript` take."""
+    end = volcasr("transcribe", "--format", "json", files[1])
+    assert read_transcript(end.out).duration_ms == 2000
+
+
+def test_file_for_one(volcasr: Caller, service: Simulator, files: list[Path], tmp_path: Path) -> None:
+    """`--output` names the file; nothing else stays beside it."""
+    target = tmp_path / "out" / "x.json"
+    target.parent.mkdir()
+    end = volcasr("transcribe", "-f", "json", "-o", target, files[0])
+    assert (end.status, end.out) == (0, "")
+    assert read_transcript(target.read_bytes()).duration_ms == 1000
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_directory_for_several(volcasr: Caller, service: Simulator, files: list[Path], tmp_path: Path) -> None:
+    """Each recording gets its file, with a number where two would have one name."""
+    end = volcasr("transcribe", "-f", "json", "-o", tmp_path / "out", *files)
+    assert (end.status, end.out) == (0, "")
+    found = {path.name: json.loads(path.read_text("utf-8"))["duration_ms"] for path in (tmp_path / "out").iterdir()}
+    assert found == {"talk.json": 1000, "talk-2.json": 2000, "会议.json": 3000}
+
+
+def test_directory_that_is_a_file(volcasr: Caller, service: Simulator, files: list[Path]) -> None:
+    """Several results do not fit into one file: refused before anything is sent."""
+    before = service.requests.total()
+    end = volcasr("transcribe", "-o", files[0], *files)
+    readable(end)
+    assert end.status == 2
+    assert service.requests.total() == before
+
+
+def test_result_that_cannot_be_written_is_printed(
+    volcasr: Caller, service: Simulator, files: list[Path], tmp_path: Path
+) -> None:
+    """What has been paid is not lost: it goes to stdout, and the status is 1."""
+    (tmp_path / "out" / "talk.txt").mkdir(parents=True)
+    end = volcasr("transcribe", "-o", tmp_path / "out", files[0])
+    readable(end)
+    assert end.status == 1
+    assert "模拟器" in end.out
+    assert "cannot be written" in end.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["talk.txt"]
+
+
+def test_silence_is_a_result(volcasr: Caller, service: Simulator) -> None:
+    """A recording without speech is an empty line and a note, not a failure."""
+    end = volcasr("transcribe", "--edition", "flash", "https://h.example/silence-1.mp3")
+    assert (end.status, end.out) == (0, "\n")
+    assert "nothing is spoken" in end.err
+
+
+def test_convert(volcasr: Caller, service: Simulator, files: list[Path], tmp_path: Path) -> None:
+    """A kept result becomes text again, from ours and from the service's own body; no credentials are needed."""
+    kept = tmp_path / "kept.json"
+    volcasr("transcribe", "-f", "json", "-o", kept, files[0])
+    body = tmp_path / "body.json"
+    body.write_bytes(read_transcript(kept.read_bytes()).raw)
+    end = volcasr("convert", kept, "--format", "txt")
+    assert (end.status, end.err) == (0, "")
+    assert "模拟器" in end.out
+    assert volcasr("convert", body).out == end.out
+    target = tmp_path / "text.txt"
+    assert volcasr("convert", kept, "-o", target).out == ""
+    assert target.read_text("utf-8") == end.out
+
+
+def test_convert_of_something_else(volcasr: Caller, tmp_path: Path) -> None:
+    """What is no transcript is refused."""
+    path = tmp_path / "x.json"
+    path.write_text("[1, 2]")
+    end = volcasr("convert", path)
+    readable(end)
+    assert end.status == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("a.wav", "a.txt"),
+        ("../../etc/passwd", "passwd.txt"),
+        ("/", "recording.txt"),
+        ("..", "recording.txt"),
+        (".hidden.wav", "hidden.txt"),
+        ("https://h.example/", "recording.txt"),
+        ("https://h.example/a/%2e%2e%2f%2e%2e%2fb.mp3?sig=x", "b.txt"),
+        ("https://h.example/%E4%BC%9A%E8%AE%AE%00%0a.mp3", "会议.txt"),
+        ("C:\\talks\\a b.wav", "a_b.txt"),
+        ("x" * 500 + ".wav", "x" * 80 + ".txt"),
+    ],
+)
+def test_names_are_safe(source: str, name: str) -> None:
+    """A source's name never leads out of the directory, and never holds what a file system minds."""
+    assert file_names([source], "txt") == [name]
+
+
+def test_names_never_collide() -> None:
+    """Names that differ in case, or in a number that we would give, stay apart."""
+    names = file_names(["a.wav", "A.mp3", "a-2.wav", "a.ogg"], "txt")
+    assert names == ["a.txt", "A-2.txt", "a-2-2.txt", "a-3.txt"]
+    assert len({name.casefold() for name in names}) == 4

@@ -1,0 +1,81 @@
+"""The list of commands."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from volcasr_async import __version__
+from volcasr_async.cli.console import reported
+from volcasr_async.cli.convert import convert
+from volcasr_async.cli.demo import demo
+from volcasr_async.cli.simulate import simulate
+from volcasr_async.cli.tasks import query, submit, wait
+from volcasr_async.cli.transcribe import transcribe
+
+app = typer.Typer(
+    name="volcasr",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # in the tables that rich draws, 80 columns cut the longer flags
+    pretty_exceptions_enable=False,  # they may show local variables, and those may be credentials
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS: tuple[Callable[..., Any], ...] = (transcribe, submit, query, wait, convert, simulate, demo)
+
+
+def unwrapped(text: str | None) -> str:
+    """Join the lines of each paragraph: the terminal's width is not the source's."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
+
+
+class Grouped(TyperCommand):
+    """A command whose help has the flags in groups: there are many."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            if record := parameter.get_help_record(ctx):
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records, col_max=28)
+
+
+for _command in COMMANDS:
+    _help = unwrapped(_command.__doc__)
+    app.command(cls=Grouped, help=_help, short_help=_help.partition("\n")[0])(reported(_command))
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"volcasr {__version__}")
+        raise typer.Exit
+
+
+_INTRODUCTION = """\
+Transcribe recordings with Volcengine's (Doubao) speech recognition.
+
+Results go to stdout or files, everything else to stderr. Exit status: 0 all well, 1 some recording failed, 2 nothing was
+sent because the request cannot be served (usage, credentials, input), 130 interrupted.
+"""
+
+
+@app.callback(help=unwrapped(_INTRODUCTION))
+def _volcasr(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and end.", is_eager=True, callback=lambda v: _version(asked=v)
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the command."""

@@ -1,0 +1,138 @@
+"""The way to the service: credentials from a file or the environment, and a client from flags."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from msgspec import Struct
+from msgspec.structs import replace
+
+from volcasr_async.cli.console import WRONG_USAGE, CommandError, show_log
+from volcasr_async.cli.options import above_zero, flags_of
+from volcasr_async.credentials import ApiKey, AppKey, Credentials
+from volcasr_async.editions import AucV1, Edition
+from volcasr_async.job import as_edition
+from volcasr_async.models import Task
+from volcasr_async.policies import Limits
+
+if TYPE_CHECKING:
+    from volcasr_async.client import VolcASR
+
+_PANEL = "Service"
+_FORM = 'api_key = "..." or app_key = "..." with access_key = "..." (and secret_key = "..." for signed v1)'
+_KEYS = {"api_key", "app_key", "access_key", "secret_key"}
+_HARMLESS = re.compile(r"[a-z_-]{1,20}")
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """Which service, as whom; each flag goes before the environment."""
+
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TOML file with the credentials, readable by its owner only.", rich_help_panel=_PANEL
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another host, or a simulator.", rich_help_panel=_PANEL)
+    ] = None
+    cluster: Annotated[str | None, typer.Option(help="The cluster, for v1.", rich_help_panel=_PANEL)] = None
+    resource_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Another resource id of the edition.", rich_help_panel=_PANEL)
+    ] = None
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log on stderr.", rich_help_panel=_PANEL)] = False
+
+    def client(self, limits: Limits | None = None) -> VolcASR:
+        """Make the client; call it inside the event loop."""
+        from volcasr_async.client import VolcASR
+
+        show_log(verbose=self.verbose)
+        known = read_credentials(self.credentials) if self.credentials is not None else None
+        return VolcASR(known, base_url=self.base_url, limits=limits or Limits())
+
+    def edition(self, name: str) -> Edition:
+        """Make the edition of that name, with the flags' resource id or cluster."""
+        return self.overriding(as_edition(name, cluster=self.cluster or os.environ.get("VOLCASR_CLUSTER")))
+
+    def overriding(self, edition: Edition) -> Edition:
+        """Put the flags' resource id or cluster into *edition*."""
+        if isinstance(edition, AucV1):
+            if self.resource_id is not None:
+                raise CommandError("v1 has no resource id: give --cluster instead", status=WRONG_USAGE)
+            return AucV1(self.cluster) if self.cluster else edition
+        if self.cluster is not None:
+            raise CommandError(
+                f"--cluster belongs to v1, the {edition.name} edition has --resource-id", status=WRONG_USAGE
+            )
+        return replace(edition, resource_id=self.resource_id) if self.resource_id else edition
+
+    def resume_line(self, task: Task) -> str:
+        """Write the command that goes on with *task*, to be copied into a shell."""
+        words = ["volcasr", "wait", task.to_json()]
+        for name in ("credentials", "base_url"):
+            if (value := getattr(self, name)) is not None:
+                words += ["--" + name.replace("_", "-"), str(value)]
+        return shlex.join(words)
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """The request budget."""
+
+    qps: Annotated[
+        float | None,
+        typer.Option(callback=above_zero, help="Requests a second at most; 20 by default.", rich_help_panel=_PANEL),
+    ] = None
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Requests at once at most; 20 by default.", rich_help_panel=_PANEL)
+    ] = None
+
+    @property
+    def limits(self) -> Limits:
+        """What the client is given."""
+        said: dict[str, Any] = {"qps": self.qps, "concurrency": self.concurrency}
+        return Limits(**{name: value for name, value in said.items() if value is not None})
+
+
+CONNECTION = flags_of(Connection)
+PACE = flags_of(Pace)
+
+
+def read_credentials(path: Path) -> Credentials:
+    """Read a credentials file; refuses one that others than its owner can read."""
+    found = _table(path)
+    if unknown := found.keys() - _KEYS:
+        name = f"{min(unknown)!r}" if _HARMLESS.fullmatch(min(unknown)) else "a key"  # it may be a pasted secret
+        raise _refusal(f"{path} holds {name} that is not known", f"It takes {_FORM}")
+    if not all(isinstance(value, str) for value in found.values()):
+        raise _refusal(f"{path} holds a value that is no text", "Put each value in double quotes")
+    match sorted(found):
+        case ["api_key"]:
+            return ApiKey(found["api_key"])
+        case ["access_key", "app_key"] | ["access_key", "app_key", "secret_key"]:
+            return AppKey(found["app_key"], found["access_key"], found.get("secret_key"))
+        case _:
+            raise _refusal(f"{path} does not hold exactly one kind of credentials", f"It takes {_FORM}")
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+                raise _refusal(f"{path} can be read by others than its owner", f"chmod 600 {shlex.quote(str(path))}")
+            return tomllib.load(file)
+    except OSError as error:
+        raise _refusal(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise _refusal(f"{path} is no TOML: {error}", f"It takes {_FORM}") from error
+
+
+def _refusal(message: str, cure: str = "") -> CommandError:
+    return CommandError(message, cure, status=WRONG_USAGE)

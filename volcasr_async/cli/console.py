@@ -1,0 +1,149 @@
+"""What people read on stderr, and what the shell reads: messages, the library's log, exit status."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from volcasr_async.errors import (
+    ConfigurationError,
+    InputError,
+    ServiceError,
+    SubmitUncertain,
+    TransportError,
+    VolcASRError,
+    WaitTimeout,
+    without_queries,
+)
+
+P = ParamSpec("P")
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+_LONGEST = 600
+_NO_WAY = "Check the network, the proxy and --base-url"
+_NO_CREDENTIALS = "A file with them goes to --credentials FILE; `volcasr demo` shows everything without any"
+_IN_FLAGS = {"format=": "--audio-format", "Limits(qps=..., concurrency=...)": "--qps and --concurrency"}
+"""The library's cures speak Python; these are the words that a shell knows."""
+
+
+class CommandError(Exception):
+    """Something that the command itself has to refuse or could not do, with its cure."""
+
+    def __init__(self, message: str, cure: str = "", *, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.cure, self.status = cure, status
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """Let *command* end with a message and an exit status instead of a traceback, for errors that are meant for people."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (VolcASRError, CommandError) as error:
+            complain(error)
+            raise typer.Exit(status_of(error)) from None
+
+    return run
+
+
+def status_of(error: Exception) -> int:
+    """Tell what the shell hears: 2 for what was refused before anything was sent."""
+    if isinstance(error, CommandError):
+        return error.status
+    return WRONG_USAGE if isinstance(error, InputError | ConfigurationError) else FAILED
+
+
+def complain(error: Exception, *, about: str = "") -> None:
+    """Say on one line what went wrong, and on the next what to do about it."""
+    message, cure = explained(error)
+    say("error: ", (f"{about}: " if about and plain(about) not in message else "") + message, colour="red")
+    if cure:
+        say("  ", cure)
+
+
+def explained(error: Exception) -> tuple[str, str]:
+    """Divide an error into what happened and its cure."""
+    text = _in_flags(plain(str(error)))
+    match error:
+        case CommandError():
+            return text, plain(error.cure)
+        case WaitTimeout() if error.task is not None:
+            return f"task {error.task.id} was not finished in time; it goes on at the service", ""
+        case ServiceError() if error.hint:
+            return plain(str(error).removesuffix(error.hint)).rstrip(". "), _in_flags(plain(error.hint))
+        case TransportError():
+            return text, _NO_WAY
+        case SubmitUncertain() if ". " in text:
+            message, _, cure = text.rpartition(". ")
+            return message, cure
+        case ConfigurationError() if "no credentials" in text:
+            return text, _NO_CREDENTIALS
+        case _:
+            return text, ""
+
+
+def _in_flags(text: str) -> str:
+    for python, shell in _IN_FLAGS.items():
+        text = text.replace(python, shell)
+    return text
+
+
+def plain(text: str) -> str:
+    """Make one line of *text* that shows no URL's query and moves no cursor."""
+    line = without_queries("".join(c if c.isprintable() else " " for c in text)).strip()
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+
+
+def say(label: str, text: str = "", *, colour: str | None = None) -> None:
+    """Write a line to stderr; only its *label* is coloured."""
+    typer.secho(label, err=True, nl=False, fg=colour, bold=colour is not None, color=_colour())
+    typer.echo(text, err=True)
+
+
+def _colour() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody watches stderr."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+# ---- the library's log ----
+
+
+class _ToStderr(logging.Handler):
+    """Writes warnings as our own messages, and everything with the time when that was asked for."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__(logging.DEBUG if verbose else logging.WARNING)
+        self._verbose = verbose
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._verbose:
+            label = f"{self.format(record).partition(chr(10))[0]} "  # without the traceback that may follow
+            say(label, plain(record.getMessage()))
+        else:
+            say("warning: ", plain(record.getMessage()), colour="yellow")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out what the command says itself, with the line to go on with."""
+        return not record.msg.startswith("cancelled; task") and bool(super().filter(record))
+
+
+def show_log(*, verbose: bool) -> None:
+    """Bring the library's log to stderr: warnings, or with *verbose* all of it."""
+    log = logging.getLogger("volcasr_async")
+    log.handlers = [_ToStderr(verbose=verbose)]
+    log.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    log.propagate = False

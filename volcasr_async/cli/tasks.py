@@ -1,0 +1,152 @@
+"""`volcasr submit`, `query` and `wait`: the steps of a transcription, each in its own process if need be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+import typer
+from msgspec.structs import replace
+
+from volcasr_async.cli.connection import CONNECTION, Connection
+from volcasr_async.cli.console import INTERRUPTED, WRONG_USAGE, CommandError, complain, say, status_of
+from volcasr_async.cli.options import AUDIO, RECOGNITION, AudioFlags, EditionName, Timeout, taking
+from volcasr_async.cli.output import FORMATS, FormatName, planned_files, write_file, write_stdout
+from volcasr_async.cli.progress import Board
+from volcasr_async.cli.transcribe import audio_source, display_name, task_left_by
+from volcasr_async.errors import SubmitUncertain, WaitTimeout
+from volcasr_async.models import Pending, Task, Transcript
+from volcasr_async.options import Options
+
+if TYPE_CHECKING:
+    from volcasr_async.client import VolcASR
+
+T = TypeVar("T")
+
+TaskText = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK", help="What submit printed: the JSON itself, @FILE, or - for stdin.", show_default=False
+    ),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file.")]
+
+
+@taking(recognition=RECOGNITION, audio=AUDIO, connection=CONNECTION)
+def submit(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The link to the recording.")],
+    *,
+    edition: EditionName = None,
+    timeout: Timeout = None,
+    recognition: Options,
+    audio: AudioFlags,
+    connection: Connection,
+) -> None:
+    """Submit a recording, and print the task to wait for: one line of JSON without any secret."""
+
+    async def work(asr: VolcASR) -> Task:
+        source = audio_source(url, audio)
+        chosen = connection.edition(edition or "standard")
+        return await asr.submit(source, edition=chosen, options=recognition, timeout=timeout)
+
+    write_stdout(_run(work, connection, showing=(display_name(url), "submitting")).to_json() + "\n")
+
+
+@taking(connection=CONNECTION)
+def query(task: TaskText, *, format: FormatName = "txt", output: Output = None, connection: Connection) -> None:  # noqa: A002
+    """Ask once about a task.
+
+    A finished one is printed as transcribe does. Of one that is not finished, its phase goes to stderr, and with
+    --format json to stdout as {"phase": ...}; the exit status is 0.
+    """
+    asked = read_task(task, connection)
+    [path] = planned_files(output, [asked.id], format)
+
+    async def work(asr: VolcASR) -> Pending | Transcript:
+        return await asr.query(asked)
+
+    found = _run(work, connection, showing=(asked.id, "asking"))
+    if isinstance(found, Transcript):
+        _finish(found, format, path)
+        return
+    say(found.phase, f"; wait for it with: {connection.resume_line(asked)}", colour="yellow")
+    if format == "json":
+        write_stdout(msgspec.json.encode(found).decode() + "\n")
+
+
+@taking(connection=CONNECTION)
+def wait(
+    task: TaskText,
+    *,
+    format: FormatName = "txt",  # noqa: A002
+    output: Output = None,
+    timeout: Timeout = None,
+    connection: Connection,
+) -> None:
+    """Wait for a task, and print what was said; it may be as old as the service keeps it."""
+    awaited = read_task(task, connection)
+    [path] = planned_files(output, [awaited.id], format)
+
+    async def work(asr: VolcASR) -> Transcript:
+        return await asr.wait(awaited, timeout=timeout)
+
+    _finish(_run(work, connection, showing=(awaited.id, "waiting for the text"), task=awaited), format, path)
+
+
+def read_task(text: str, connection: Connection) -> Task:
+    """Read a task from the command line, a file or stdin, for the edition that the flags make of it."""
+    try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise CommandError(f"the task in {text[1:] or 'stdin'} cannot be read: {why}", status=WRONG_USAGE) from error
+    task = Task.from_json(text)
+    return replace(task, edition=connection.overriding(task.edition))
+
+
+def _finish(transcript: Transcript, format: str, path: Path | None) -> None:  # noqa: A002
+    if transcript.silent:
+        say("nothing is spoken in it")
+    text = FORMATS[format](transcript)
+    if path is None:
+        write_stdout(text)
+        return
+    write_file(path, text)
+    say(f"{path}", colour="green")
+
+
+def _run(
+    work: Callable[[VolcASR], Awaitable[T]],
+    connection: Connection,
+    *,
+    showing: tuple[str, str],
+    task: Task | None = None,
+) -> T:
+    """Do one thing with the client; say how to go on when it is left unfinished."""
+    import anyio
+
+    async def run() -> T:
+        board = Board(watched=False if connection.verbose else None)
+        async with connection.client() as asr:
+            board.show(showing, *showing)
+            with board.running():
+                return await work(asr)
+
+    try:
+        return anyio.run(run)
+    except KeyboardInterrupt:
+        say("interrupted", "; go on with:" if task else "", colour="yellow")
+        if task is not None:
+            say("  ", connection.resume_line(task))
+        raise typer.Exit(INTERRUPTED) from None
+    except (WaitTimeout, SubmitUncertain) as error:
+        complain(error, about=showing[0])
+        if left := task_left_by(error):
+            say("  go on with: ", connection.resume_line(left))
+        raise typer.Exit(status_of(error)) from None
