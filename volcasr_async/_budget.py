@@ -93,7 +93,8 @@ class _Waiter:
     __slots__ = ("kind", "woken")
 
     def __init__(self, kind: Kind | None) -> None:
-        self.kind, self.woken = kind, anyio.Event()
+        self.kind: Kind | None = kind
+        self.woken = anyio.Event()
 
 
 class KeyBudget:

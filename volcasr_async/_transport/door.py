@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
@@ -119,9 +120,7 @@ def _library_of(http: Any) -> ModuleType:
     """Find the library whose errors a client raises: httpx, or its twin httpx2, which has the same names."""
     roots = {base.__module__.partition(".")[0] for base in type(http).__mro__}
     if "httpx2" in roots:
-        import httpx2
-
-        return httpx2  # type: ignore[no-any-return]  # untyped where it is not installed
+        return sys.modules["httpx2"]  # its class is here, so it has been imported
     return httpx
 
 

@@ -152,6 +152,7 @@ def json_object(text: str, name: str) -> Mapping[str, Any]:
 
 def _named(item: str) -> tuple[str, Any]:
     name, _, value = item.partition("=")
+    found: Any = None
     try:
         found = msgspec.json.decode(value.encode())
     except (ValueError, RecursionError):

@@ -53,7 +53,8 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     def verdict(self, phase: Phase) -> Verdict:
         """Read the row in one phase."""
-        return {"submit": self.submit, "query": self.query, "flash": self.flash}[phase]
+        columns: dict[Phase, Verdict] = {"submit": self.submit, "query": self.query, "flash": self.flash}
+        return columns[phase]
 
 
 def _all(verdict: Verdict, meaning: str, error: type[e.ServiceError], **more: object) -> Rule:
