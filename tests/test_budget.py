@@ -226,3 +226,47 @@ async def test_a_pause_for_submits_lets_queries_through():
     assert max(time for time, kind in starts if kind == "query") < 2
     assert min(time for time, kind in starts if kind == "submit") > 60
     assert is_idle(budget)
+
+
+async def test_the_end_of_a_pause_wakes_who_stands_in_front_then():
+    """A submit that came during the pause behind a waiting query is not forgotten when the pause ends first."""
+    budget = KeyBudget(Limits(qps=0.1, concurrency=5))
+    async with budget.turn("query") as turn:
+        pass
+    error = RateLimited("hours", code=45000131, retry_after_s=5)
+    error.pauses_submits = True
+    budget.heed(error, turn)
+    starts: list[str] = []
+
+    async def one(kind, at):
+        await anyio.sleep(at)
+        async with budget.turn(kind):
+            starts.append(kind)
+
+    with anyio.fail_after(100):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one, "query", 3)
+            tasks.start_soon(one, "submit", 4)
+    assert starts == ["submit", "query"]
+    assert is_idle(budget)
+
+
+async def test_a_busy_service_may_ask_for_a_pause():
+    """`Retry-After` of a single busy answer among many good ones is kept, though the rate stays."""
+    budget = KeyBudget(Limits(qps=None, concurrency=20))
+    for _ in range(20):
+        async with budget.turn("submit") as turn:
+            pass
+    budget.heed(ServerBusy("busy", code=55000031, retry_after_s=30), turn)
+    assert min(time for time, _ in await starts_of(budget, ["submit", "query"])) >= 30
+    assert budget.stats.slots == 20
+
+
+async def test_slow_refusals_slow_down_too():
+    """A busy service that takes seconds to refuse is spared like one that refuses at once."""
+    budget = KeyBudget(Limits(qps=20, concurrency=20))
+    for _ in range(20):
+        async with budget.turn("submit") as turn:
+            await anyio.sleep(3)
+        budget.heed(ServerBusy("busy", code=55000031), turn)
+    assert budget.stats.slots < 20

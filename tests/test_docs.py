@@ -15,7 +15,9 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCKS = [
     pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
-    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.S | re.M))
+    for number, code in enumerate(
+        re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    )
 ]
 
 
@@ -60,7 +62,10 @@ def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
 def test_both_readmes_show_the_same_code() -> None:
     """The Chinese README is as good as the English one: the same blocks, but for comments."""
     english, chinese = (
-        [re.sub(r"#.*", "", block).split() for block in re.findall(r"^```\w+\n(.*?)^```", text, re.S | re.M)]
+        [
+            re.sub(r"#.*", "", block).split()
+            for block in re.findall(r"^```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        ]
         for text in ((ROOT / "README.md").read_text("utf-8"), (ROOT / "docs/README.zh.md").read_text("utf-8"))
     )
     assert english == chinese

@@ -50,7 +50,7 @@ from volcasr_async.models import Pending, Task, Transcript, Utterance, Word
 from volcasr_async.options import Corpus, Options, SensitiveWords
 from volcasr_async.outcomes import BatchStats, Done, Failed, Outcome
 from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
-from volcasr_async.protocol.wire import read_transcript
+from volcasr_async.protocol.results import read_transcript
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream, AudioUrl
 
 if TYPE_CHECKING:

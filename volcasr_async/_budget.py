@@ -110,7 +110,7 @@ class KeyBudget:
         self._batches: dict[_Waiter, None] = {}
         self._last: Kind = "query"
         self._submits_at = float("-inf")
-        self._landed = anyio.Event()
+        self._landed, self._boarding = anyio.Event(), anyio.Lock()
 
     @property
     def stats(self) -> Stats:
@@ -156,9 +156,10 @@ class KeyBudget:
     @asynccontextmanager
     async def upload(self, size: int) -> AsyncIterator[None]:
         """Wait for room in the air; an upload larger than the limit goes alone."""
-        while self._bytes and self._bytes + size > self._limits.upload_bytes:
-            await self._landed.wait()
-        self._bytes += size
+        async with self._boarding:  # in the order of coming, or a large file would let small ones pass for ever
+            while self._bytes and self._bytes + size > self._limits.upload_bytes:
+                await self._landed.wait()
+            self._bytes += size
         try:
             yield
         finally:
@@ -179,7 +180,9 @@ class KeyBudget:
         if isinstance(error, RateLimited) and error.pauses_submits:
             self._submits_at = max(self._submits_at, now + (error.retry_after_s or _SUBMIT_PAUSE_S))
             return
-        self._pace.refused(turn.started)
+        self._pace.refused(now)
+        if error.retry_after_s is not None:
+            self._pace.hold(now + error.retry_after_s)
         busy, crowded = isinstance(error, ServerBusy), isinstance(error, RateLimited) and error.crowded
         if busy and self._pace.refused_share(now) < _BUSY_SHARE:
             return
@@ -187,8 +190,6 @@ class KeyBudget:
             self._slots.cut(now, started=turn.started, passed=0.0)
         if busy or not crowded:
             self._rate.cut(now, started=turn.started, passed=self._pace.let_through(now))
-        if error.retry_after_s is not None:
-            self._pace.hold(now + error.retry_after_s)
 
     # ---- the queue ----
 
@@ -208,9 +209,12 @@ class KeyBudget:
         """Stand in the queue; in front of it, watch the clock."""
         while True:
             now = anyio.current_time()
-            delay = self._delay(now, waiter.kind) if self._front(now) is waiter else None
+            front = self._front(now)
+            delay = self._delay(now, waiter.kind) if front is waiter else None
             if delay == 0:
                 return self._start(waiter.kind, now)
+            if front is not waiter and front is not None:
+                front.woken.set()  # the end of a pause for submits changes who stands in front, and nobody else tells
             with anyio.move_on_after(delay):
                 await waiter.woken.wait()
             waiter.woken = anyio.Event()

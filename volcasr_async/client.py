@@ -194,18 +194,21 @@ class VolcASR:
         Each ends in one `Done` or `Failed`, in the order in which they end.
 
         With a *journal*, a file that is made where there is none, a later run of the same list goes on where this one
-        stopped, and pays for nothing twice; request ids are derived from it. *redo* transcribes again what was done or
-        has failed, also with other options than before, and is charged again.
+        stopped: what is done is not sent again, what was accepted is waited for, and what may have been sent is asked
+        about. What has failed is sent again, as a new task. Request ids are derived from the journal. *redo* transcribes
+        again what was done, also with other options than before, and is charged again.
+
+        A journal that was passed in as an object stays open.
 
         Raises `JournalError` for a journal that is foreign, broken or in use.
         """
 
-        async def opened() -> Journal | None:
+        async def opened() -> tuple[Journal | None, bool]:
             if not isinstance(journal, str | PathLike):
-                return journal
+                return journal, False
             from volcasr_async.sqlite_journal import SqliteJournal
 
-            return await SqliteJournal.open(Path(journal))
+            return await SqliteJournal.open(Path(journal)), True
 
         workers = min(self._limits.concurrency, MOST_LANES)
         return Batch(self._session, jobs, workers=workers, window=window, redo=redo, journal=opened)

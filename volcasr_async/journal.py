@@ -59,8 +59,8 @@ class Journal(Protocol):
         """Tell what is known of these keys."""
         ...
 
-    async def transcript(self, key: str) -> tuple[bytes, str | None, bool]:
-        """Bring what was kept of a done job: the reply's body, its log id, and whether it was silent."""
+    async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
+        """Bring what was kept of a done job: the reply's body, its log id, and whether it was silent; `None` for none."""
         ...
 
     def note(self, change: Change) -> None:

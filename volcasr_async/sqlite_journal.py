@@ -1,6 +1,6 @@
 """The record of a batch: an SQLite file that says of each recording how far it has come.
 
-Commits are grouped: whoever needs one waits for the one under way and then takes all that was noted meanwhile along, so nothing runs in the background.
+Commits are grouped: whoever needs one waits for the one under way and then takes all that was noted meanwhile along.
 
 `synchronous=FULL` in WAL mode: a commit returns when the disk has it, so neither a killed process nor lost power takes
 back what was answered. Groups make that affordable.
@@ -10,9 +10,9 @@ The file stays readable with plain `sqlite3`:
     job         key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
                 planned_at, updated_at (seconds since 1970)
     transcript  key, log_id, silent, raw (the reply's body as it came)
-    meta        name, value: id (which the request ids are made from), version
+    meta        name, value: id (which the request ids are made from); `PRAGMA user_version` is the schema's
 
-`state` is one of planned, sent, accepted, done, failed, uncertain: see `journal`.
+`journal` says what each `state` means.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
-from volcasr_async.errors import JournalError
+from volcasr_async.errors import InputError, JournalError
 from volcasr_async.journal import Change, Entry, State
 from volcasr_async.models import Task
 
@@ -65,8 +66,13 @@ ON CONFLICT (key) DO UPDATE SET
 """
 _KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
 _DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
-_LOOK_UP = "SELECT key, state, attempt, request_id, fingerprint, task, delivered FROM job WHERE key IN ({})"
-
+# The task of what has been delivered is not looked at again: to leave it out halves the way through a long list.
+_LOOK_UP = (
+    "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered "
+    "FROM job WHERE key IN ({})"
+)
+_TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
+_SUMMARY = "SELECT state, count(*), coalesce(sum(audio_ms), 0) FROM job GROUP BY state"
 _KEYS_AT_ONCE = 500
 
 
@@ -86,7 +92,7 @@ class SqliteJournal:
 
     @classmethod
     async def open(cls, path: Path) -> SqliteJournal:
-        """Open or make a journal; `JournalError` for a foreign or broken file, and for one in use."""
+        """Open or make one; `JournalError` for a foreign or broken file, and for one in use."""
         return await anyio.to_thread.run_sync(_open, path)
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
@@ -94,8 +100,8 @@ class SqliteJournal:
         async with self._lock:
             return await anyio.to_thread.run_sync(self._look_up, keys)
 
-    async def transcript(self, key: str) -> tuple[bytes, str | None, bool]:
-        """Bring what was kept of a done job."""
+    async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
+        """Bring what was kept of a done job; `None` for none."""
         async with self._lock:
             return await anyio.to_thread.run_sync(self._transcript, key)
 
@@ -131,35 +137,31 @@ class SqliteJournal:
         if self._broken is not None:
             raise self._broken
         changes, self._noted = self._noted, []
-        try:
-            await anyio.to_thread.run_sync(self._commit, changes)
-        except sqlite3.Error as error:
-            self._broken = JournalError(
-                f"{self.path} cannot be written: {error}. What it says is true, and what is missing goes on from there "
-                "when the batch is run again"
-            )
+        try:  # a cancellation before the thread has begun would lose them
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._commit, changes)
+        except Exception as error:
+            more = "What it says is true; make room and run the batch again, it goes on from there"
+            self._broken = JournalError(f"{self.path} cannot be written: {error}. {more}")
             raise self._broken from error
         self._settled += len(changes)
 
     # ---- in a thread ----
 
     def _commit(self, changes: Iterable[Change | str]) -> None:
-        now = time.time()
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        now, connection = time.time(), self._connection
         try:
+            connection.execute("BEGIN IMMEDIATE")
             for change in changes:
                 if isinstance(change, str):
                     connection.execute(_DELIVERED, (change,))
                     continue
                 connection.execute(_UPSERT, _row(change, now))
-                if change.transcript is not None:
-                    done = change.transcript
+                if (done := change.transcript) is not None:
                     connection.execute(_KEEP, (change.key, done.log_id, done.silent, done.raw))
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            connection.rollback()
             raise
 
     def _look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
@@ -169,16 +171,16 @@ class SqliteJournal:
                 part = keys[start : start + _KEYS_AT_ONCE]
                 for row in self._connection.execute(_LOOK_UP.format(",".join("?" * len(part))), part):
                     found[row[0]] = _entry(row)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path} cannot be read: {error}; take a copy and begin a new journal") from error
+        except (sqlite3.Error, InputError) as error:
+            raise _unreadable(self.path, error) from error
         return found
 
-    def _transcript(self, key: str) -> tuple[bytes, str | None, bool]:
-        query = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
-        row = self._connection.execute(query, (key,)).fetchone()
-        if row is None:
-            raise JournalError(f"{self.path} says that {key!r} is done but holds no transcript of it")
-        return row[0], row[1], bool(row[2])
+    def _transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
+        try:
+            row = self._connection.execute(_TRANSCRIPT, (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise _unreadable(self.path, error) from error
+        return None if row is None else (row[0], row[1], bool(row[2]))
 
     def _close(self) -> None:
         self._connection.close()
@@ -199,12 +201,16 @@ def _row(change: Change, now: float) -> tuple[object, ...]:
         change.attempt,
         change.request_id,
         change.fingerprint,
-        change.task.to_json() if change.task else None,
+        replace(change.task, key=change.key).to_json() if change.task else None,
         type(error).__name__ if error else None,
-        str(error) if error else None,
+        str(error).encode(errors="backslashreplace").decode() if error else None,
         done.duration_ms if done else None,
         now,
     )
+
+
+def _unreadable(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"{path} cannot be read: {error}; take a copy and begin a new journal")
 
 
 def _open(path: Path) -> SqliteJournal:
@@ -222,16 +228,15 @@ def _open(path: Path) -> SqliteJournal:
 
 def _guard(path: Path) -> sqlite3.Connection:
     """Hold a lock beside the journal that ends with the process, while anybody may go on reading the journal itself."""
-    beside = path.with_name(path.name + "-lock")
-    _make(beside)
+    _make(beside := path.with_name(path.name + "-lock"))
     guard = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         guard.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         guard.close()
-        raise JournalError(
-            f"{path} is in use by another process: wait for its end, or use a journal of your own"
-        ) from error
+        if "locked" in str(error):
+            raise JournalError(f"{path} is in use: wait for that batch's end, or use a journal of your own") from error
+        raise JournalError(f"{beside} is needed as the journal's lock: {error}; move it away") from error
     return guard
 
 
@@ -239,22 +244,24 @@ def _connect(path: Path, guard: sqlite3.Connection) -> tuple[sqlite3.Connection,
     _make(path)
     connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
     try:
-        journal_id = _prepare(connection, path)
-    except sqlite3.DatabaseError as error:
+        return connection, guard, _prepare(connection, path)
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
         connection.close()
         raise JournalError(f"{path} is no journal, or a broken one: {error}; name another file") from error
     except BaseException:
         connection.close()
         raise
-    return connection, guard, journal_id
 
 
 def _make(path: Path) -> None:
-    """Make the file for its owner only: transcripts are nobody else's business."""
+    """Make the file for its owner only. One that is there is not opened: closing it again would end our own locks on it."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise JournalError(f"{path} cannot be read and written: see to its permissions") from None
     except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}; name another place") from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> str:
@@ -274,8 +281,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
         mark = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         name = f"INSERT INTO meta VALUES ('id', '{uuid4()}');"  # noqa: S608 - our own digits
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
-    journal_id: str = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]
-    return journal_id
+    return str(UUID(connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]))
 
 
 def summary(path: Path) -> list[tuple[State, int, int]]:
@@ -286,9 +292,8 @@ def summary(path: Path) -> list[tuple[State, int, int]]:
     try:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise JournalError(f"{path} is no journal of volcasr")
-        query = "SELECT state, count(*), coalesce(sum(audio_ms), 0) FROM job GROUP BY state"
-        return connection.execute(query).fetchall()
+        return connection.execute(_SUMMARY).fetchall()
     except sqlite3.DatabaseError as error:
-        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+        raise _unreadable(path, error) from error
     finally:
         connection.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volcasr_async import PollPolicy, RetryPolicy
-from volcasr_async.protocol.timing import GUARD_S, Pace, jittered, poll_gap, retry_pause
+from volcasr_async.protocol.timing import GUARD_S, Adaptive, Pace, Sharing, jittered, poll_gap, retry_pause
 
 DRAW = st.floats(0, 1, exclude_max=True)
 AGE = st.floats(0, 1e7)
@@ -92,3 +92,113 @@ def test_no_limit() -> None:
     assert pace.delay(1.0, None) == 4.0
     pace.hold(2.0)
     assert pace.delay(1.0, None) == 4.0
+
+
+@given(st.lists(st.tuples(st.floats(0.2, 100), st.floats(0, 0.5)), min_size=1, max_size=150))
+def test_no_second_holds_more_than_a_rate_that_changes(steps: list[tuple[float, float]]) -> None:
+    """However the rate moves, no second ends with more starts than the rate at its last one, rounded up."""
+    pace, now, starts = Pace(), 0.0, []
+    for rate, gap in steps:
+        now += gap
+        now += pace.delay(now, rate)
+        pace.start(now, rate)
+        starts.append(now)
+        assert sum(at > now - 1 + 1e-6 for at in starts) <= math.ceil(rate)
+
+
+def test_shares_of_the_last_second() -> None:
+    """Refusals and starts of the last second are counted, older ones forgotten."""
+    pace = Pace()
+    assert pace.refused_share(0.0) == 0
+    for turn in range(10):
+        pace.start(turn / 10, 20.0)
+    pace.refused(0.9)
+    assert pace.refused_share(0.95) == pytest.approx(0.1)
+    assert pace.let_through(0.95) == 9
+    assert pace.refused_share(5.0) == 0
+    pace.refused(7.0)
+    assert pace.refused_share(7.0) == 1
+
+
+@given(
+    st.none() | st.floats(1, 1000),
+    st.lists(st.tuples(st.floats(0, 100), st.booleans(), st.floats(0, 1000), st.floats(0, 5)), max_size=60),
+)
+def test_it_stays_between_floor_and_ceiling(
+    ceiling: float | None, steps: list[tuple[float, bool, float, float]]
+) -> None:
+    """Whatever happens it is no lower than the floor and no higher than the ceiling; a cut never raises it."""
+    number, now = Adaptive(ceiling, floor=0.2, climb=0.5), 0.0
+    for gap, refused, passed, age in steps:
+        now += gap
+        before = number.value(now)
+        if refused:
+            counted = number.cut(now, started=now - age, passed=passed)
+            after = number.value(now)
+            assert after is not None or not counted
+            if before is not None and after is not None:
+                assert after <= max(before, 0.2)
+        value = number.value(now)
+        assert value is None or (value >= 0.2 and (ceiling is None or value <= ceiling))
+        assert number.last == value
+
+
+def test_old_refusals_say_nothing_new() -> None:
+    """What had started before the last cut does not cut again."""
+    number = Adaptive(100.0, floor=1.0, climb=1.0)
+    assert number.cut(10.0, started=9.0, passed=0.0)
+    assert not number.cut(10.1, started=9.9, passed=0.0)
+    assert not number.cut(10.1, started=10.0, passed=0.0)
+    assert number.cut(10.2, started=10.1, passed=0.0)
+
+
+@given(st.floats(2, 1000), st.floats(1, 200))
+def test_it_finds_the_rate_and_climbs_back(told: float, allowed: float) -> None:
+    """Whoever refuses above a rate is met within a few cuts; when nobody refuses any more all of it comes back."""
+    number, now, cuts = Adaptive(told, floor=0.2, climb=0.5), 0.0, 0
+    while (value := number.value(now)) is not None and value > allowed:
+        now += 0.01
+        assert number.cut(now, started=now, passed=min(allowed, value))
+        cuts += 1
+        assert cuts <= 12
+    assert number.value(now) >= min(told, 0.45 * allowed)
+    for _ in range(3000):
+        now += 1.0
+        number.value(now)
+    assert number.value(now) == told
+
+
+@given(
+    st.lists(st.integers(0, 50) | st.none(), min_size=50, max_size=200),
+    st.lists(st.floats(0, 1000), max_size=60),
+)
+def test_neither_kind_starves(lefts: list[int | None], ages: list[float]) -> None:
+    """While both wait, queries get a turn in two, submits one in three, except that the list's last are sent at once."""
+    sharing, queries, submits = Sharing(), 0, 0
+    for age in ages:
+        sharing.finished(age)
+    for left in lefts:
+        known = None if left is None else left + 1000
+        choice = sharing.choose(submit=True, query=True, left=known, total=2000, rate=20.0)
+        submits, queries = (submits + 1, 0) if choice == "submit" else (0, queries + 1)
+        assert submits <= 1
+        assert queries <= 3
+
+
+def test_the_last_are_submitted_first_of_all() -> None:
+    """When few are left of a list, they go before the queries; before anything is known of the times they do not."""
+    sharing = Sharing()
+    early = [sharing.choose(submit=True, query=True, left=10, total=100, rate=20.0) for _ in range(10)]
+    assert "query" in early
+    for _ in range(20):
+        sharing.finished(5.0)
+    late = [sharing.choose(submit=True, query=True, left=10, total=100, rate=20.0) for _ in range(10)]
+    assert late == ["submit"] * 10
+
+
+@pytest.mark.parametrize("kind", ["submit", "query"])
+def test_who_is_alone_goes(kind: str) -> None:
+    """There is nothing to choose where only one kind waits."""
+    sharing = Sharing()
+    for _ in range(5):
+        assert sharing.choose(submit=kind == "submit", query=kind == "query", left=None, total=9, rate=None) == kind

@@ -12,25 +12,22 @@ the board or brings its outcome.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import AsyncExitStack
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from volcasr_async._audio import Upload
 from volcasr_async._budget import Turn
 from volcasr_async._session import Session, claimed
-from volcasr_async.batch.flights import Board, Flight
+from volcasr_async.batch.flights import Board, Flight, Rooms, as_failure, late
 from volcasr_async.batch.recorder import Recorder
-from volcasr_async.batch.signals import Signal
-from volcasr_async.errors import VolcASRError, WaitTimeout
+from volcasr_async.batch.signals import Signal, reported
+from volcasr_async.errors import VolcASRError
 from volcasr_async.models import Pending, Transcript
 from volcasr_async.outcomes import Done, Failed, Outcome
+from volcasr_async.protocol.messages import Step
 from volcasr_async.protocol.progress import Progress
 
-_BUFFER = 64
-"""Outcomes that may wait for the caller before the workers do."""
-
+_BUFFER = 64  # outcomes may wait for the caller before the workers do
 Hand = tuple[Turn, Flight]
 
 
@@ -43,9 +40,10 @@ class Engine:
         self.fresh: deque[Flight] = deque()
         self.flying: set[str] = set()
         self.places_free, self._armable, self._pumpable = Signal(), Signal(), Signal()
-        self.open = self.at_work = self.done = self.failed = self.requests = self.audio_ms = self.enlisted = 0
-        self._arming = 0
-        self._rooms: dict[int, AsyncExitStack] = {}
+        self.open = self.in_air = self.done = self.failed = self.requests = self.audio_ms = self.enlisted = 0
+        self._arming = self._at_work = 0
+        self._rooms = Rooms(session.budget)
+        self._beginning = anyio.CancelScope()
         self.exhausted = self.stopping = False
         self.error: Exception | None = None
         self._outcomes: MemoryObjectSendStream[tuple[Flight, Outcome]]
@@ -56,8 +54,8 @@ class Engine:
 
     def enlist(self, flight: Flight) -> None:
         """Take in a job that has to be submitted."""
-        self.fresh.append(flight)
         self.enlisted += 1
+        self.fresh.append(flight)
         self._armable.set()
 
     def put(self, flight: Flight, progress: Progress) -> None:
@@ -71,8 +69,10 @@ class Engine:
         self._wake()
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more, and wait for nothing that would only serve to."""
         self.stopping = True
+        self._beginning.cancel()
+        self._rooms.give_up()
         self._wake()
 
     def halt(self, error: Exception) -> None:
@@ -80,11 +80,14 @@ class Engine:
         self.error = self.error or error
         self.stop()
 
-    def taken(self, flight: Flight) -> None:
+    def taken(self) -> None:
         """An outcome has reached the caller: its place is free."""
         self.open -= 1
-        self.flying.discard(flight.key)
         self.places_free.set()
+
+    def settled(self, flight: Flight) -> None:
+        """The caller has taken care of an outcome, now or in an earlier run: nothing more is done about its key."""
+        self.flying.discard(flight.key)
 
     async def bring(self, flight: Flight, outcome: Outcome) -> None:
         """Count an outcome and hand it over; waits while the caller is behind."""
@@ -93,8 +96,7 @@ class Engine:
             self.audio_ms += outcome.transcript.duration_ms or 0
         else:
             self.failed += 1
-        if flight.room is not None:
-            await self._rooms.pop(id(flight)).aclose()
+        await self._rooms.leave(flight)
         await self._outcomes.send((flight, outcome))
 
     # ---- its parts ----
@@ -105,19 +107,14 @@ class Engine:
         idle = anyio.Semaphore(self._workers)
         with self._outcomes:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._guarded_arm)
+                tasks.start_soon(reported, self.halt, self._arm)
                 for _ in range(self._workers):
                     tasks.start_soon(self._work, work.clone(), idle)
                 work.close()
                 async with hands:
-                    await self._pump(hands, idle)
+                    with self._beginning:
+                        await reported(self.halt, self._pump, hands, idle)
                 self._armable.set()
-
-    async def _guarded_arm(self) -> None:
-        try:
-            await self._arm()
-        except VolcASRError as error:
-            self.halt(error)
 
     async def _arm(self) -> None:
         while not self._over:
@@ -128,6 +125,7 @@ class Engine:
             flights = [self.fresh.popleft() for _ in range(count)]
             self._arming = count
             await self._ready(flights)
+            del flights
             self._arming = 0
             self._pumpable.set()
 
@@ -135,32 +133,32 @@ class Engine:
         """Make these ready for their submit: links together, local audio one by one, as there is room in the air."""
         links = []
         for flight in flights:
-            if flight.progress is None and not await self._prepare(flight):
+            if not flight.is_prepared and not await self._prepare(flight):
                 continue
-            if flight.upload is None or flight.room is not None:
+            if flight.upload is None or self._rooms.has(flight):
                 links.append(flight)
                 continue
             await self._launch(links)
             links = []
-            await self._make_room(flight, flight.upload)
+            if not await self._rooms.take(flight, flight.upload):
+                return
             await self._launch([flight])
         await self._launch(links)
 
     async def _prepare(self, flight: Flight) -> bool:
         """Make the order and look at local audio; bad input is the job's outcome."""
         try:
-            order = self.session.order(flight.job).named(self.recorder.request_id(flight))
+            order = flight.progress.order if flight.progress is not None else None
+            if order is None:
+                order = self.session.order(flight.job).named(self.recorder.request_id(flight))
             order, flight.upload = await self.session.look(order)
-        except VolcASRError as error:
-            await self.fail(flight, error)
+        except Exception as error:  # noqa: BLE001 - a job may hold anything
+            await self.fail(flight, as_failure(flight.key, error))
             return False
-        flight.progress = self.session.begin(order)
+        if flight.progress is None:
+            flight.progress = self.session.begin(order)
+        flight.progress.order = order
         return True
-
-    async def _make_room(self, flight: Flight, upload: Upload) -> None:
-        flight.room = AsyncExitStack()
-        await flight.room.enter_async_context(self.session.budget.upload(upload.size))
-        self._rooms[id(flight)] = flight.room
 
     async def _launch(self, flights: list[Flight]) -> None:
         """Write down that these may be sent from now on; then they may."""
@@ -169,6 +167,7 @@ class Engine:
         await self.recorder.settle()
         for flight in flights:
             self.board.arm(flight)
+        self._arming -= len(flights)
         self._pumpable.set()
 
     async def _pump(self, hands: MemoryObjectSendStream[Hand], idle: anyio.Semaphore) -> None:
@@ -180,18 +179,18 @@ class Engine:
                 continue
             await idle.acquire()
             turn = await self.session.budget.take()
-            now = anyio.current_time()
-            flight = self._pick(now)
+            flight = self._pick(anyio.current_time())
             if flight is None:
                 self.session.budget.give_back(turn)
                 idle.release()
                 continue
-            self.at_work += 1
+            self._at_work += 1
             self._armable.set()
             try:
                 await hands.send((turn, flight))
             except BaseException:
                 self.session.budget.give_back(turn)
+                self.board.put_back(flight)
                 raise
 
     def _pick(self, now: float) -> Flight | None:
@@ -204,35 +203,40 @@ class Engine:
     async def _work(self, work: MemoryObjectReceiveStream[Hand], idle: anyio.Semaphore) -> None:
         with work:
             async for turn, flight in work:
-                try:
-                    await self._serve(turn, flight, flight.under_way)
-                except VolcASRError as error:
-                    self.halt(error)
-                finally:
-                    self.at_work -= 1
-                    idle.release()
-                    self._pumpable.set()
+                await reported(self.halt, self._serve, turn, flight, flight.under_way)
+                del flight  # an idle worker would keep it, audio and all
+                self._at_work -= 1
+                idle.release()
+                self._pumpable.set()
 
     async def _serve(self, turn: Turn, flight: Flight, progress: Progress) -> None:
         """Make one request of a job and do what its answer asks for."""
-        self.requests += 1
-        try:
-            step = await self.session.request(progress, flight.upload, turn)
-        except VolcASRError as error:
-            self.session.budget.give_back(turn)
-            await self._failed(flight, progress, error)
-            return
-        except BaseException:
-            self.session.budget.give_back(turn)
-            raise
-        self.session.budget.give_back(turn)
-        if isinstance(step, Transcript):
+        if isinstance(step := await self._request(turn, flight, progress), Transcript):
             self.board.sharing.finished(anyio.current_time() - progress.since)
             self.recorder.done(flight, step)
             await self.recorder.settle()
             await self.bring(flight, Done(flight.job, step))
-        else:
+        elif isinstance(step, Pending):
             await self._went_on(flight, progress, step)
+        else:
+            await self._failed(flight, progress, step)
+
+    async def _request(self, turn: Turn, flight: Flight, progress: Progress) -> Step | VolcASRError:
+        self.requests += 1
+        self.in_air += 1
+        if progress.kind == "submit" and not progress.sends:
+            progress.since = anyio.current_time()  # its patience begins here, not where it was made ready
+        try:
+            return await self.session.request(progress, flight.upload, turn)
+        except VolcASRError as error:
+            return error
+        except Exception as error:
+            if flight.upload is None:
+                raise
+            return as_failure(flight.key, error)  # what the caller's own audio raised
+        finally:
+            self.in_air -= 1
+            self.session.budget.give_back(turn)
 
     async def _went_on(self, flight: Flight, progress: Progress, step: Pending) -> None:
         first = progress.state != "wait"
@@ -240,11 +244,12 @@ class Engine:
         if first:
             self.recorder.accepted(flight, step.task)
             await self.recorder.settle()
+            await self._rooms.leave(flight)
         await self._again(flight, progress)
 
     async def _failed(self, flight: Flight, progress: Progress, error: VolcASRError) -> None:
         if error.account_wide:
-            self._keep(flight, progress)
+            self.recorder.left(flight)
             self.halt(error)
             return
         name = progress.order.request_id if progress.order is not None else ""
@@ -259,14 +264,14 @@ class Engine:
             await self._again(flight, progress)
 
     async def _again(self, flight: Flight, progress: Progress) -> None:
-        """Put a job back on the board, unless its time is up."""
+        """Plan a job's next request, unless its time is up."""
         edition = progress.task.edition if progress.task is not None else progress.order and progress.order.edition
         if edition and anyio.current_time() - progress.since > edition.patience_s:
-            task = claimed(progress)
-            late = f"{flight.key} was not finished within {edition.patience_s / 3600:g} h; its task can be waited for"
-            await self.fail(flight, WaitTimeout(late, task=task, job=flight.job))
-            return
-        self.put(flight, progress)
+            await self.fail(flight, late(flight, claimed(progress), edition.patience_s))
+        elif progress.kind == "submit" and not flight.is_prepared:
+            self.enlist(flight)  # an earlier run had looked at its audio
+        else:
+            self.put(flight, progress)
 
     async def fail(self, flight: Flight, error: VolcASRError) -> None:
         """End a job without a transcript."""
@@ -277,22 +282,16 @@ class Engine:
         await self.recorder.settle()
         await self.bring(flight, Failed(flight.job, error))
 
-    def _keep(self, flight: Flight, progress: Progress) -> None:
-        """A refusal of the account leaves the job as it was: of a first submit, nothing was taken."""
-        if progress.state == "submit" and progress.doubt is None:
-            self.recorder.planned(flight)
-
     async def wind_up(self) -> None:
-        """At the end, free what is held and write down which armed jobs were not sent after all."""
+        """At the end, free what is held and write down of which jobs the service has nothing after all."""
         self.outcomes.close()
-        for room in self._rooms.values():
-            await room.aclose()
+        await self._rooms.close()
         for flight in self.board.unsent():
             self.recorder.planned(flight)
 
     @property
     def _over(self) -> bool:
-        idle = not (self.fresh or self._arming or self.at_work or len(self.board))
+        idle = not (self.fresh or self._arming or self._at_work or len(self.board))
         return self.stopping or (self.exhausted and idle)
 
     def _wake(self) -> None:

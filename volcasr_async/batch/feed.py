@@ -2,71 +2,87 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 
-import anyio
+from msgspec.structs import force_setattr
 
-from volcasr_async.errors import InputError
+from volcasr_async.batch.signals import Signal
+from volcasr_async.errors import InputError, without_queries
 from volcasr_async.job import Job
-from volcasr_async.sources import AudioUrl, SourceLike, as_source, link_label
+from volcasr_async.sources import AudioBytes, AudioStream, AudioUrl, SourceLike, as_source, link_label
 
 Item = SourceLike | Job
 Input = Iterable[Item] | AsyncIterable[Item]
 
-_AHEAD = 500
-"""How far an async input is read ahead, so that it can be taken in chunks."""
+_NAMELESS = {"bytes", "stream"}
 
 
 class Feed:
-    """Brings the input chunk by chunk, never more than was asked for."""
+    """Brings the input chunk by chunk; never takes more from it than was asked for."""
 
     def __init__(self, items: Input) -> None:
+        self._later: AsyncIterator[Item] | None = None
+        self._now: Iterator[Item] = iter(())
         if isinstance(items, AsyncIterable):
-            self._later: AsyncIterator[Item] | None = aiter(items)
-            self._now: Iterator[Item] = iter(())
-            self._send, self._receive = anyio.create_memory_object_stream[Item](_AHEAD)
+            self._later = aiter(items)
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes):
-            self._later, self._now = None, iter(items)
+            self._now = iter(items)
         else:
             raise InputError("a batch takes an iterable of sources or jobs, sync or async; for one, use transcribe")
+        self._ready: deque[Item] = deque()
+        self._wanted = self._reading = 0
+        self._ended = False
+        self._asked, self._came = Signal(), Signal()
 
     async def read_ahead(self) -> None:
-        """Read an async input into a bounded buffer; returns at its end."""
-        if self._later is None:
-            return
-        async with self._send:
-            async for item in self._later:
-                await self._send.send(item)
+        """Read an async input as far as was asked for, while others work; returns at its end."""
+        while self._later is not None and not self._ended:
+            if self._wanted <= 0:
+                await self._asked.wait()
+                continue
+            self._wanted, self._reading = self._wanted - 1, 1
+            try:
+                self._ready.append(await anext(self._later))
+            except StopAsyncIteration:
+                self._ended = True
+            self._reading = 0
+            self._came.set()
+
+    async def aclose(self) -> None:
+        """Close an input that was left early: nobody else will go on with it."""
+        if isinstance(self._later, AsyncGenerator):
+            await self._later.aclose()
 
     async def chunk(self, most: int) -> list[Item]:
         """Bring up to *most* items, at least one unless the input has ended."""
-        return _some(self._now, most) if self._later is None else await self._received(most)
-
-    def close(self) -> None:
-        """Let go of the buffer."""
-        if self._later is not None:
-            self._send.close()
-            self._receive.close()
-
-    async def _received(self, most: int) -> list[Item]:
-        items: list[Item] = []
-        with contextlib.suppress(anyio.EndOfStream, anyio.WouldBlock):
-            items.append(await self._receive.receive())
-            while len(items) < most:
-                items.append(self._receive.receive_nowait())
-        return items
-
-
-def _some(iterator: Iterator[Item], most: int) -> list[Item]:
-    return [item for _, item in zip(range(most), iterator, strict=False)]
+        if self._later is None:
+            return [item for _, item in zip(range(most), self._now, strict=False)]
+        self._wanted = most - len(self._ready) - self._reading
+        self._asked.set()
+        while not self._ready and not self._ended:
+            await self._came.wait()
+        return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
 
 def key_of(item: Item) -> str:
-    """Name an item as cheaply as can be: most of a resumed list is only looked up."""
-    if isinstance(item, str):
-        return link_label(item)
-    return item.name if isinstance(item, Job) else as_source(item).label
+    """Name an item as cheaply as can be, for most of a resumed list is only looked up; also one that is no audio."""
+    try:
+        if isinstance(item, str):
+            key = link_label(item)
+        else:
+            key = item.name if isinstance(item, Job) else as_source(item).label
+    except ValueError:
+        key = without_queries(repr(item))[:200]
+    return key.encode(errors="backslashreplace").decode()
+
+
+def is_nameless(item: Item) -> bool:
+    """Tell whether only its size tells it from others, so that no journal could."""
+    source = item.source if isinstance(item, Job) and item.key is None else item
+    return isinstance(source, bytes | bytearray | memoryview) or (
+        isinstance(source, AudioBytes | AudioStream) and source.name in _NAMELESS
+    )
 
 
 def job_of(item: Item) -> Job:
@@ -74,3 +90,10 @@ def job_of(item: Item) -> Job:
     if isinstance(item, Job):
         return item
     return Job(AudioUrl(item) if isinstance(item, str) else as_source(item))
+
+
+def stand_in(item: Item, key: str) -> Job:
+    """Make a job that shows an item of which none can be made, and can be sent no more than it."""
+    job = Job(b"-", key=key)
+    force_setattr(job, "source", item)
+    return job

@@ -6,12 +6,17 @@ import heapq
 from collections import deque
 from contextlib import AsyncExitStack
 
+import anyio
 from msgspec import Struct
 
 from volcasr_async._audio import Upload
+from volcasr_async._budget import Budget
+from volcasr_async.errors import InputError, VolcASRError, WaitTimeout, without_queries
 from volcasr_async.job import Job
+from volcasr_async.models import Task
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.protocol.timing import Sharing
+from volcasr_async.sources import AudioUrl
 
 
 class Flight(Struct):
@@ -21,9 +26,15 @@ class Flight(Struct):
     key: str
     fingerprint: str = ""
     attempt: int = 0
+    request_id: str = ""
+    """What an earlier run named its task, where nothing was sent under that name."""
     progress: Progress | None = None
     upload: Upload | None = None
-    room: AsyncExitStack | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it could be sent now: its order is made, and local audio was looked at."""
+        return self.progress is not None and (self.upload is not None or isinstance(self.job.source, AudioUrl))
 
     @property
     def under_way(self) -> Progress:
@@ -89,6 +100,71 @@ class Board:
             return heapq.heappop(self._queries)[2]
         return heapq.heappop(self._retries)[2] if retry else self._armed.popleft()
 
+    def put_back(self, flight: Flight) -> None:
+        """Take back a job that was picked and not served."""
+        progress = flight.under_way
+        if progress.kind == "submit" and not progress.sends and progress.doubt is None:
+            self._armed.appendleft(flight)
+        else:
+            self.plan(flight, progress)
+
     def unsent(self) -> list[Flight]:
-        """Name the jobs of which nothing has been sent."""
-        return list(self._armed)
+        """Name the jobs of which the service has nothing: never sent, or refused without a doubt."""
+        flights = [*self._armed, *(flight for _, _, flight in self._retries)]
+        return [flight for flight in flights if flight.under_way.doubt is None]
+
+
+class Rooms:
+    """The room in the air that local audio takes, from before its submit until the service has it."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._held: dict[int, AsyncExitStack] = {}
+        self._waiting: anyio.CancelScope | None = None
+        self._given_up = False
+
+    def has(self, flight: Flight) -> bool:
+        """Whether this one has its room."""
+        return id(flight) in self._held
+
+    async def take(self, flight: Flight, upload: Upload) -> bool:
+        """Wait for room, one at a time; false when that was given up."""
+        room = AsyncExitStack()
+        with anyio.CancelScope() as self._waiting:
+            if not self._given_up:
+                await room.enter_async_context(self._budget.upload(upload.size))
+                self._held[id(flight)] = room
+        self._waiting = None
+        return self.has(flight)
+
+    async def leave(self, flight: Flight) -> None:
+        """Free its room, if it has one."""
+        room = self._held.pop(id(flight), None)
+        if room is not None:
+            await room.aclose()
+
+    def give_up(self) -> None:
+        """Wait for room no longer."""
+        self._given_up = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def close(self) -> None:
+        """Free all that is held."""
+        while self._held:
+            await self._held.popitem()[1].aclose()
+
+
+def as_failure(key: str, error: Exception) -> VolcASRError:
+    """Make of whatever a caller's job or audio raised an error that can be its outcome."""
+    if isinstance(error, VolcASRError):
+        return error
+    failure = InputError(f"{key} cannot be sent: {type(error).__name__}: {without_queries(str(error))}")
+    failure.__cause__ = error
+    return failure
+
+
+def late(flight: Flight, task: Task | None, seconds: float) -> WaitTimeout:
+    """Say that a job's time is up."""
+    more = "its task can be waited for" if task is not None else "the service has not taken it"
+    return WaitTimeout(f"{flight.key} was not finished within {seconds / 3600:g} h; {more}", task=task, job=flight.job)

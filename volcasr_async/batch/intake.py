@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import anyio
+from collections.abc import Iterator
+
 import anyio.lowlevel
 
 from volcasr_async.batch.engine import Engine
-from volcasr_async.batch.feed import Feed, Item, job_of, key_of
-from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, stand_in
+from volcasr_async.batch.flights import Flight, as_failure
 from volcasr_async.batch.resume import fingerprint_of, plan
-from volcasr_async.errors import InputError, SubmitUncertain, TransportError
+from volcasr_async.errors import InputError, SubmitUncertain, TransportError, VolcASRError
 from volcasr_async.job import Job, Order
 from volcasr_async.journal import Entry
-from volcasr_async.models import Transcript
+from volcasr_async.models import Task
 from volcasr_async.outcomes import Done, Failed
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.sources import AudioUrl
@@ -42,20 +43,35 @@ class Intake:
             items = await self._feed.chunk(min(free, _CHUNK))
             if not items:
                 break
-            self.read += len(items)
             await self._place(items)
             await anyio.lowlevel.checkpoint()
         engine.end_of_input()
 
     async def _place(self, items: list[Item]) -> None:
-        keyed = [(_key(item), item) for item in items]
+        """Take these in; a key is taken before it is looked up, so that nobody else works on it meanwhile."""
+        keyed = list(self._unseen(items))
         known = await self._engine.recorder.look_up([key for key, _ in keyed])
         for key, item in keyed:
+            self.read += 1
             entry = known.get(key)
             if entry is not None and self._is_settled(entry, item):
                 self.skipped += 1
+                self._engine.flying.discard(key)
             else:
                 await self._one(key, item, entry)
+
+    def _unseen(self, items: list[Item]) -> Iterator[tuple[str, Item]]:
+        """Name the items; what is under way and stands in the list twice is left out where there is a journal."""
+        flying = self._engine.flying
+        for item in items:
+            key = key_of(item)
+            if self._engine.recorder.records and not is_nameless(item):
+                if key in flying:
+                    self.read += 1
+                    self.skipped += 1
+                    continue
+                flying.add(key)
+            yield key, item
 
     def _is_settled(self, entry: Entry, item: Item) -> bool:
         """The quick way through a long list that was done before."""
@@ -63,43 +79,44 @@ class Intake:
         return usual and entry.state == "done" and entry.delivered and not self._redo
 
     async def _one(self, key: str, item: Item, entry: Entry | None) -> None:
+        """Begin with one; bad input is its outcome, and changes nothing of what the journal says."""
         engine = self._engine
-        if engine.recorder.records:
-            if key in engine.flying:
-                self.skipped += 1  # it stands in the list twice
-                return
-            engine.flying.add(key)
-        flight = Flight(item if isinstance(item, Job) else Job(item), key)
         engine.open += 1
+        flight = Flight(stand_in(item, key), key)
         try:
             flight.job = job_of(item)
-            await self._follow(flight, entry, plain=isinstance(item, str))
-        except InputError as error:
-            await engine.fail(flight, error)
+            await self._follow(flight, entry, item)
+        except Exception as error:
+            if isinstance(error, VolcASRError) and error.account_wide:
+                raise
+            await engine.bring(flight, Failed(flight.job, as_failure(key, error)))
 
-    async def _follow(self, flight: Flight, entry: Entry | None, *, plain: bool) -> None:
+    async def _follow(self, flight: Flight, entry: Entry | None, item: Item) -> None:
         """Do what an earlier run left to be done."""
         engine = self._engine
-        order = self._order(flight, entry, plain=plain)
+        order = self._order(flight, entry, item)
         if order is None or entry is None:
             engine.enlist(flight)
             return
         retry = engine.session.rules.retry
-        progress = engine.session.begin(order.named(entry.request_id))
+        named = order.named(entry.request_id)
+        progress = engine.session.begin(named)
         can_ask = progress.dialect.claim(order, at=0.0) is not None
         may_resend = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
         decided = plan(entry, fingerprint=flight.fingerprint, redo=self._redo, can_ask=can_ask, may_resend=may_resend)
         flight.attempt = decided.attempt
         match decided.course:
             case "skip":
-                self._skip(flight)
+                self.skipped += 1
+                engine.taken()
+                engine.settled(flight)
             case "submit":
+                flight.request_id = entry.request_id if entry.state == "planned" else ""
                 engine.enlist(flight)
             case "deliver":
-                await engine.bring(flight, Done(flight.job, await self._kept(entry)))
+                await self._deliver(flight, entry, named)
             case "wait" if entry.task is not None:
-                flight.progress = engine.session.follow(entry.task, order.named(entry.request_id))
-                engine.put(flight, flight.progress)
+                self._wait(flight, entry.task, named)
             case "ask" | "wait":
                 flight.progress = _doubtful(progress)
                 engine.put(flight, flight.progress)
@@ -111,11 +128,30 @@ class Intake:
             case "uncertain":
                 await engine.bring(flight, Failed(flight.job, _uncertain(flight)))
 
-    def _order(self, flight: Flight, entry: Entry | None, *, plain: bool) -> Order | None:
+    async def _deliver(self, flight: Flight, entry: Entry, order: Order) -> None:
+        """Bring what an earlier run left; where the file has lost it, the service may still have it."""
+        kept = await self._engine.recorder.transcript(entry)
+        if kept is not None:
+            await self._engine.bring(flight, Done(flight.job, kept))
+        elif entry.task is not None:
+            self._wait(flight, entry.task, order)
+        else:
+            raise InputError(
+                f"the journal says that {flight.key} is done and holds no transcript of it; redo it (redo=True, --redo), "
+                "which is charged again"
+            )
+
+    def _wait(self, flight: Flight, task: Task, order: Order) -> None:
+        flight.progress = self._engine.session.follow(task, order)
+        self._engine.put(flight, flight.progress)
+
+    def _order(self, flight: Flight, entry: Entry | None, item: Item) -> Order | None:
         """Make the order where something depends on it now: what an earlier run left, or the journal's fingerprint."""
         if not self._engine.recorder.records:
             return None
-        if plain and self._usual is not None:
+        if is_nameless(item):
+            raise InputError("a journal knows a recording by its name: give this one a key, Job(source, key=...)")
+        if isinstance(item, str) and self._usual is not None:
             flight.fingerprint = self._usual
             if entry is None:
                 return None
@@ -123,26 +159,12 @@ class Intake:
         flight.fingerprint = fingerprint_of(order)
         return order
 
-    async def _kept(self, entry: Entry) -> Transcript:
-        return await self._engine.recorder.transcript(entry.key, entry.task)
-
-    def _skip(self, flight: Flight) -> None:
-        self.skipped += 1
-        self._engine.taken(flight)
-
     def _usual_fingerprint(self) -> str | None:
         """What a plain link is asked with: the same for a whole list of them."""
         try:
             return fingerprint_of(self._engine.session.order(Job(AudioUrl(_EXAMPLE))))
         except InputError:
             return None
-
-
-def _key(item: Item) -> str:
-    try:
-        return key_of(item)
-    except InputError:
-        return repr(item)[:200]
 
 
 def _doubtful(progress: Progress) -> Progress:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from volcasr_async.batch.flights import Flight
-from volcasr_async.errors import SubmitUncertain, TransportError, VolcASRError, WaitTimeout
+from volcasr_async.errors import ReplyError, SubmitUncertain, TransportError, VolcASRError, WaitTimeout
 from volcasr_async.journal import Change, Entry, Journal, State, request_id_of
 from volcasr_async.models import Task, Transcript
-from volcasr_async.protocol.wire import transcript_of
+from volcasr_async.protocol.results import transcript_of
 
 
 class Recorder:
@@ -23,26 +23,38 @@ class Recorder:
         return self._journal is not None
 
     async def look_up(self, keys: list[str]) -> dict[str, Entry]:
-        """Tell what is known of these keys."""
-        return await self._journal.look_up(keys) if self._journal is not None and keys else {}
+        """Tell what is known of these keys, what was told just now included."""
+        if self._journal is None or not keys:
+            return {}
+        await self._journal.settle()
+        return await self._journal.look_up(keys)
 
-    async def transcript(self, key: str, task: Task | None) -> Transcript:
-        """Bring a transcript that an earlier run left."""
-        if self._journal is None:
-            msg = "without a journal nothing is kept"
-            raise RuntimeError(msg)
-        raw, log_id, silent = await self._journal.transcript(key)
-        return transcript_of(raw, log_id=log_id, silent=silent, task=task)
+    async def transcript(self, entry: Entry) -> Transcript | None:
+        """Bring a transcript that an earlier run left; `None` where it was lost."""
+        kept = await self._journal.transcript(entry.key) if self._journal is not None else None
+        if kept is None:
+            return None
+        raw, log_id, silent = kept
+        try:
+            return transcript_of(raw, log_id=log_id, silent=silent, task=entry.task)
+        except (ReplyError, ValueError):
+            return None
 
     def request_id(self, flight: Flight) -> str:
         """Name the task of a deliberate attempt: derived where there is a journal, else as the job says."""
         if self._journal is None:
             return flight.job.request_id
-        return request_id_of(self._journal.id, flight.key, flight.attempt)
+        return flight.request_id or request_id_of(self._journal.id, flight.key, flight.attempt)
 
     def planned(self, flight: Flight) -> None:
         """Nothing was sent."""
         self._note(flight, "planned")
+
+    def left(self, flight: Flight) -> None:
+        """It stays as it is; of a submit that was never taken, nothing was sent."""
+        progress = flight.progress
+        if progress is None or (progress.kind == "submit" and progress.doubt is None):
+            self.planned(flight)
 
     def sent(self, flight: Flight) -> None:
         """It may be sent from now on."""
@@ -58,10 +70,8 @@ class Recorder:
 
     def failed(self, flight: Flight, error: VolcASRError) -> None:
         """It ended without; what may still go on at the service stays as it is."""
-        if isinstance(error, WaitTimeout):
-            return
-        if isinstance(error, TransportError) and error.sent == "no":
-            self._note(flight, "planned")
+        if isinstance(error, WaitTimeout) or (isinstance(error, TransportError) and error.sent == "no"):
+            self.left(flight)
             return
         state: State = "uncertain" if isinstance(error, SubmitUncertain) else "failed"
         self._note(flight, state, error=error, task=flight.progress.task if flight.progress else None)

@@ -1,8 +1,13 @@
-"""Waking one task."""
+"""What the tasks of a batch tell each other: to wake up, and what went wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVarTuple, Unpack
+
 import anyio
+
+_T = TypeVarTuple("_T")
 
 
 class Signal:
@@ -21,3 +26,13 @@ class Signal:
             await self._event.wait()
         if self._event.is_set():
             self._event = anyio.Event()
+
+
+async def reported(
+    report: Callable[[Exception], None], part: Callable[[Unpack[_T]], Awaitable[None]], *args: *_T
+) -> None:
+    """Run a part; whatever goes wrong in it is reported, for a group of errors is nobody's to catch."""
+    try:
+        await part(*args)
+    except Exception as error:  # noqa: BLE001 - the input, the audio and the journal are the caller's, and may raise anything
+        report(error)

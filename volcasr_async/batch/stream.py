@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -15,11 +16,13 @@ from volcasr_async.batch.feed import Feed, Input
 from volcasr_async.batch.flights import Flight
 from volcasr_async.batch.intake import Intake
 from volcasr_async.batch.recorder import Recorder
+from volcasr_async.batch.signals import reported
 from volcasr_async.errors import InputError
 from volcasr_async.journal import Journal
-from volcasr_async.outcomes import BatchStats, Outcome
+from volcasr_async.outcomes import BatchStats, Done, Outcome
 
-OpenJournal = Callable[[], Awaitable[Journal | None]]
+OpenJournal = Callable[[], Awaitable[tuple[Journal | None, bool]]]
+"""Brings the journal, and whether it is the batch's to close."""
 
 
 class Batch:
@@ -43,7 +46,8 @@ class Batch:
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._tasks: TaskGroup | None = None
-        self._last: Flight | None = None
+        self._last: tuple[Flight, Outcome] | None = None
+        self._ended: float | None = None
 
     def __repr__(self) -> str:
         if self._engine is None:
@@ -52,7 +56,7 @@ class Batch:
         return f"<Batch [{s.done} done, {s.failed} failed | {s.in_air} in the air, {s.waiting} waiting, {s.sending} to send]>"
 
     async def __aenter__(self) -> Self:
-        self._journal = await self._open_journal()
+        self._journal, self._ours = await self._open_journal()
         self._engine = Engine(self._session, Recorder(self._journal), workers=self._workers)
         self._intake = Intake(self._engine, self._feed, window=self._window, redo=self._redo)
         self._began = anyio.current_time()
@@ -70,11 +74,11 @@ class Batch:
             # An error of the caller's own is no business of the group, which would wrap it.
             await tasks.__aexit__(*((kind, error, trace) if cancelled else (None, None, None)))
         finally:
-            self._feed.close()
+            self._ended = anyio.current_time()
             with anyio.CancelScope(shield=True):
                 await engine.wind_up()
-                if self._journal is not None:
-                    await self._journal.aclose()
+                await self._feed.aclose()
+                await self._leave_journal()
 
     def __aiter__(self) -> Self:
         return self
@@ -83,16 +87,18 @@ class Batch:
         """Bring the next outcome; the one before counts as taken care of."""
         engine, _ = self._begun()
         if self._last is not None:
-            engine.recorder.delivered(self._last.key)
+            flight, outcome = self._last
+            if isinstance(outcome, Done):
+                engine.recorder.delivered(flight.key)
+            engine.settled(flight)
             self._last = None
-        try:
-            self._last, outcome = await engine.outcomes.receive()
-        except anyio.EndOfStream:
-            if engine.error is not None:
-                raise engine.error from None
-            raise StopAsyncIteration from None
-        engine.taken(self._last)
-        return outcome
+        with contextlib.suppress(anyio.EndOfStream, anyio.ClosedResourceError):
+            self._last = await engine.outcomes.receive()
+            engine.taken()
+            return self._last[1]
+        if engine.error is not None:
+            raise engine.error
+        raise StopAsyncIteration
 
     def stop(self) -> None:
         """Begin nothing more: the iteration ends when the requests in the air have. The journal keeps the rest."""
@@ -102,18 +108,20 @@ class Batch:
     def stats(self) -> BatchStats:
         """How far it has come."""
         engine, _ = self._begun()
-        budget = self._session.budget.stats
+        budget, read, skipped = self._session.budget.stats, self._intake.read, self._intake.skipped
+        waiting, in_air = engine.board.waiting, engine.in_air
+        now = self._ended if self._ended is not None else anyio.current_time()
         return BatchStats(
-            read=self._intake.read,
-            skipped=self._intake.skipped,
+            read=read,
+            skipped=skipped,
             done=engine.done,
             failed=engine.failed,
-            sending=len(engine.fresh) + engine.board.armed,
-            waiting=engine.board.waiting,
-            in_air=engine.at_work,
+            sending=max(read - skipped - engine.done - engine.failed - waiting - in_air, 0),
+            waiting=waiting,
+            in_air=in_air,
             requests=engine.requests,
             audio_s=engine.audio_ms / 1000,
-            elapsed_s=anyio.current_time() - self._began,
+            elapsed_s=now - self._began,
             exhausted=engine.exhausted,
             rate=budget.rate,
             rejected=budget.rejected,
@@ -122,17 +130,14 @@ class Batch:
     async def _run(self, engine: Engine) -> None:
         """Run all parts; the outcomes end with the engine, and what still reads the input is left."""
         async with anyio.create_task_group() as parts:
-            parts.start_soon(self._reading, engine, self._feed.read_ahead)
-            parts.start_soon(self._reading, engine, self._intake.run)
+            parts.start_soon(reported, engine.halt, self._feed.read_ahead)
+            parts.start_soon(reported, engine.halt, self._intake.run)
             await engine.run()
             parts.cancel_scope.cancel()
 
-    async def _reading(self, engine: Engine, part: Callable[[], Awaitable[None]]) -> None:
-        """Let what the input raises reach the caller through the iteration, unwrapped."""
-        try:
-            await part()
-        except Exception as error:  # noqa: BLE001 - the input is the caller's: whatever it raises is the caller's to see
-            engine.halt(error)
+    async def _leave_journal(self) -> None:
+        if self._journal is not None:
+            await (self._journal.aclose() if self._ours else self._journal.settle())
 
     def _begun(self) -> tuple[Engine, TaskGroup]:
         if self._engine is None or self._tasks is None:

@@ -10,7 +10,7 @@ import typer
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, say
 from volcasr_async.cli.output import FORMATS, FormatName, planned_files, write_file, write_stdout
-from volcasr_async.protocol.wire import read_transcript
+from volcasr_async.protocol.results import read_transcript
 
 
 def convert(

@@ -17,7 +17,8 @@ from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.options import Options
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
 from volcasr_async.protocol.reading import Status, pending, read_status, refuse, unreadable
-from volcasr_async.protocol.wire import AudioSection, UserSection, audio_section, read_v1
+from volcasr_async.protocol.requests import AudioSection, UserSection, audio_section
+from volcasr_async.protocol.results import read_v1
 
 _SUBMIT, _QUERY = "/api/v1/auc/submit", "/api/v1/auc/query"
 _UID = "volcasr_async"  # required by the document, and only told apart by the caller

@@ -7,7 +7,7 @@ from collections import deque
 
 from volcasr_async.policies import PollPolicy, RetryPolicy
 
-GUARD_S = 0.02
+GUARD_S = 0.04
 """Added to each second that is counted: on the way to the service one request may be slower than the next."""
 _MEMORY_S = 1.0
 _CLIMB_SHARE = 0.02

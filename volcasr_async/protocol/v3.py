@@ -10,7 +10,8 @@ from volcasr_async.models import Task, Transcript
 from volcasr_async.protocol.envelope import split_at_hole
 from volcasr_async.protocol.messages import Call, Phase, Reply
 from volcasr_async.protocol.reading import Status, unreadable
-from volcasr_async.protocol.wire import Result, duration_of, read_v3, submit_body
+from volcasr_async.protocol.requests import submit_body
+from volcasr_async.protocol.results import Result, duration_of, read_v3
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -25,7 +25,7 @@ from volcasr_async import (
     read_transcript,
 )
 from volcasr_async.options import WireFields
-from volcasr_async.protocol.wire import duration_of, read_v1, read_v3
+from volcasr_async.protocol.results import duration_of, read_v1, read_v3
 
 STANDARD = Standard()
 TABLES = [

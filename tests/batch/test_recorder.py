@@ -1,0 +1,113 @@
+"""What each turn of a job's life does to the journal."""
+
+import pytest
+
+from volcasr_async import Job, Standard
+from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.recorder import Recorder
+from volcasr_async.errors import EmptyAudio, InputError, SubmitUncertain, TransportError, WaitTimeout
+from volcasr_async.journal import Entry, request_id_of
+from volcasr_async.protocol.progress import Progress
+
+pytestmark = pytest.mark.anyio
+ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
+
+
+class Notes:
+    """A journal that only remembers."""
+
+    def __init__(self, kept=None):
+        self.id, self.changes, self.kept, self.settled = ID, [], kept, 0
+
+    def note(self, change):
+        self.changes.append(change)
+
+    def delivered(self, key):
+        self.changes.append(key)
+
+    async def settle(self):
+        self.settled = len(self.changes)
+
+    async def look_up(self, keys):
+        return dict.fromkeys(keys)
+
+    async def transcript(self, key):
+        return self.kept
+
+
+def flight(**more):
+    progress = Progress(None, None, **more) if more else None
+    return Flight(Job("https://example.com/a.mp3", request_id=ID), "a", progress=progress, attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "progress", "state"),
+    [
+        (EmptyAudio("x"), {}, "failed"),
+        (InputError("x"), {}, "failed"),
+        (SubmitUncertain("x"), {}, "uncertain"),
+        (TransportError("x", sent="no"), {"state": "submit"}, "planned"),
+        (TransportError("x", sent="no"), {"state": "submit", "doubt": TransportError("y")}, None),
+        (TransportError("x", sent="maybe"), {"state": "submit"}, "failed"),
+        (WaitTimeout("x"), {"state": "wait"}, None),
+        (WaitTimeout("x"), {"state": "submit"}, "planned"),
+    ],
+)
+async def test_failures(error, progress, state):
+    """What may go on at the service is left as it is; what was never taken is planned."""
+    notes = Notes()
+    Recorder(notes).failed(flight(**progress), error)
+    assert [change.state for change in notes.changes] == ([state] if state else [])
+
+
+async def test_ids():
+    """With a journal the id is derived, or what an earlier run left; without one it is the job's."""
+    one = flight()
+    assert Recorder(None).request_id(one) == ID
+    assert Recorder(Notes()).request_id(one) == request_id_of(ID, "a", 2)
+    one.request_id = "left"
+    assert Recorder(Notes()).request_id(one) == "left"
+
+
+async def test_without_a_journal_nothing_happens():
+    """Every note goes nowhere."""
+    recorder = Recorder(None)
+    assert not recorder.records
+    recorder.sent(flight())
+    recorder.delivered("a")
+    await recorder.settle()
+    assert await recorder.look_up(["a"]) == {}
+    assert await recorder.transcript(Entry("a", "done", 0, ID, "", None, False)) is None
+
+
+async def test_what_was_told_is_written_before_it_is_looked_up():
+    """A look never misses what this run has told."""
+    notes = Notes()
+    recorder = Recorder(notes)
+    recorder.delivered("a")
+    assert await recorder.look_up(["a"]) == {"a": None}
+    assert notes.settled == 1
+    assert await recorder.look_up([]) == {}
+
+
+@pytest.mark.parametrize("kept", [None, (b"no json", None, False)])
+async def test_transcripts_that_were_lost(kept):
+    """A missing or broken transcript is none."""
+    entry = Entry("a", "done", 0, ID, "", None, False)
+    assert await Recorder(Notes(kept)).transcript(entry) is None
+
+
+async def test_a_kept_transcript():
+    """A good one comes back, silent or not."""
+    entry = Entry("a", "done", 0, ID, "", None, False)
+    found = await Recorder(Notes((b'{"result":{"text":"good"}}', "log", False))).transcript(entry)
+    assert (found.text, found.log_id, found.silent) == ("good", "log", False)
+
+
+async def test_a_progress_without_an_order_is_noted_under_its_key():
+    """A followed task has no order; its changes have all they need."""
+    notes = Notes()
+    Recorder(notes).planned(flight())
+    (change,) = notes.changes
+    assert (change.key, change.edition, change.attempt) == ("a", "null", 2)
+    assert Standard().name not in change.edition
