@@ -11,10 +11,12 @@ import typer
 from typer.core import TyperCommand
 
 from volcasr_async import __version__
-from volcasr_async.cli.console import reported
+from volcasr_async.cli.batch import batch
+from volcasr_async.cli.console import GIVEN, reported
 from volcasr_async.cli.convert import convert
 from volcasr_async.cli.demo import demo
 from volcasr_async.cli.simulate import simulate
+from volcasr_async.cli.status import status
 from volcasr_async.cli.tasks import query, submit, wait
 from volcasr_async.cli.transcribe import transcribe
 
@@ -26,7 +28,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS: tuple[Callable[..., Any], ...] = (transcribe, submit, query, wait, convert, simulate, demo)
+COMMANDS: tuple[Callable[..., Any], ...] = (
+    transcribe,
+    batch,
+    status,
+    submit,
+    query,
+    wait,
+    convert,
+    simulate,
+    demo,
+)
 
 
 def unwrapped(text: str | None) -> str:
@@ -36,6 +48,11 @@ def unwrapped(text: str | None) -> str:
 
 class Grouped(TyperCommand):
     """A command whose help has the flags in groups: there are many."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the words as they were given: a line to go on with repeats them."""
+        ctx.meta[GIVEN] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each group."""
@@ -49,9 +66,13 @@ class Grouped(TyperCommand):
                 formatter.write_dl(records, col_max=28)
 
 
+def _add(command: Callable[..., None]) -> None:
+    text = unwrapped(command.__doc__)
+    app.command(cls=Grouped, help=text, short_help=text.partition("\n")[0])(reported(command))
+
+
 for _command in COMMANDS:
-    _help = unwrapped(_command.__doc__)
-    app.command(cls=Grouped, help=_help, short_help=_help.partition("\n")[0])(reported(_command))
+    _add(_command)
 
 
 def _version(*, asked: bool) -> None:

@@ -49,13 +49,13 @@ class Connection(Struct, frozen=True, kw_only=True):
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the log on stderr.", rich_help_panel=_PANEL)] = False
 
-    def client(self, limits: Limits | None = None) -> VolcASR:
-        """Make the client; call it inside the event loop."""
+    def client(self, limits: Limits | None = None, **more: Any) -> VolcASR:
+        """Make the client, with *more* of what it takes; call it inside the event loop."""
         from volcasr_async.client import VolcASR
 
         show_log(verbose=self.verbose)
         known = read_credentials(self.credentials) if self.credentials is not None else None
-        return VolcASR(known, base_url=self.base_url, limits=limits or Limits())
+        return VolcASR(known, base_url=self.base_url, limits=limits or Limits(), **more)
 
     def edition(self, name: str) -> Edition:
         """Make the edition of that name, with the flags' resource id or cluster."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -26,10 +28,18 @@ P = ParamSpec("P")
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
+GIVEN = "volcasr.given"
+"""Where the context keeps the words of the command line."""
+
 _LONGEST = 600
 _NO_WAY = "Check the network, the proxy and --base-url"
 _NO_CREDENTIALS = "A file with them goes to --credentials FILE; `volcasr demo` shows everything without any"
-_IN_FLAGS = {"format=": "--audio-format", "Limits(qps=..., concurrency=...)": "--qps and --concurrency"}
+_IN_FLAGS = {
+    "format=": "--audio-format",
+    "Limits(qps=..., concurrency=...)": "--qps and --concurrency",
+    "RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)": "volcasr batch --resend-uncertain",
+    "(redo=True, --redo)": "(--redo)",
+}
 """The library's cures speak Python; these are the words that a shell knows."""
 
 
@@ -72,14 +82,14 @@ def complain(error: Exception, *, about: str = "") -> None:
 
 def explained(error: Exception) -> tuple[str, str]:
     """Divide an error into what happened and its cure."""
-    text = _in_flags(plain(str(error)))
+    text = in_flags(plain(str(error)))
     match error:
         case CommandError():
             return text, plain(error.cure)
         case WaitTimeout() if error.task is not None:
             return f"task {error.task.id} was not finished in time; it goes on at the service", ""
         case ServiceError() if error.hint:
-            return plain(str(error).removesuffix(error.hint)).rstrip(". "), _in_flags(plain(error.hint))
+            return plain(str(error).removesuffix(error.hint)).rstrip(". "), in_flags(plain(error.hint))
         case TransportError():
             return text, _NO_WAY
         case SubmitUncertain() if ". " in text:
@@ -91,7 +101,8 @@ def explained(error: Exception) -> tuple[str, str]:
             return text, ""
 
 
-def _in_flags(text: str) -> str:
+def in_flags(text: str) -> str:
+    """Put the shell's words for those of Python."""
     for python, shell in _IN_FLAGS.items():
         text = text.replace(python, shell)
     return text
@@ -103,10 +114,26 @@ def plain(text: str) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 
-def say(label: str, text: str = "", *, colour: str | None = None) -> None:
-    """Write a line to stderr; only its *label* is coloured."""
-    typer.secho(label, err=True, nl=False, fg=colour, bold=colour is not None, color=_colour())
-    typer.echo(text, err=True)
+def say(label: str, text: str = "", *, colour: str | None = None, wrap: bool = False) -> None:
+    """Write a line to stderr; only its *label* is coloured. *wrap* breaks it between words where somebody watches."""
+    if wrap and is_terminal():
+        text = _wrapped(label + text).removeprefix(label)
+    shown = typer.style(label, fg=colour, bold=True) if colour is not None else label
+    # To stderr by name, and at once: what a progress puts in its place writes whole lines above itself.
+    typer.echo(shown + text, file=sys.stderr, color=_colour())
+
+
+def _wrapped(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    width = max(shutil.get_terminal_size().columns - 1, 20)
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
 
 
 def _colour() -> bool | None:

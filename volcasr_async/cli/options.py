@@ -15,9 +15,10 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from volcasr_async.editions import EDITION_NAMES
+from volcasr_async.errors import InputError
 from volcasr_async.options import Corpus, Options, field_notes
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
 
 _RECOGNITION = "Recognition"
 _SIMPLE = (bool, int, float, str)
@@ -127,15 +128,26 @@ def _options(given: dict[str, Any]) -> Options:
 
 
 def _corpus(text: str) -> Corpus:
-    found = json_object(text, "corpus")
-    known = {field.name for field in fields(Corpus)}
-    if unknown := found.keys() - known:
-        message = f"{min(unknown)!r} is no field; there are {', '.join(sorted(known))}"
-        raise typer.BadParameter(message, param_hint=flag("corpus"))
     try:
-        return msgspec.convert(found, Corpus)
-    except msgspec.ValidationError as error:
+        return converted(json_object(text, "corpus"), Corpus)
+    except InputError as error:
         raise typer.BadParameter(str(error), param_hint=flag("corpus")) from None
+
+
+def converted(found: Mapping[str, Any], kind: type[S]) -> S:
+    """Make a struct of what JSON held; `InputError` names a field that there is not."""
+    only_known(found, kind)
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(str(error)) from None
+
+
+def only_known(found: Mapping[str, Any], kind: type[Struct]) -> None:
+    """Refuse a name that is no field."""
+    known = {field.name for field in fields(kind)}
+    if unknown := found.keys() - known:
+        raise InputError(f"{min(unknown)!r} is no field; there are {', '.join(sorted(known))}")
 
 
 def json_object(text: str, name: str) -> Mapping[str, Any]:
@@ -189,7 +201,7 @@ class AudioFlags(Struct, frozen=True, kw_only=True):
     @property
     def fields(self) -> dict[str, Any]:
         """What `AudioUrl` and `AudioFile` take."""
-        values = {field.name: getattr(self, field.name) for field in fields(type(self))}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {"format" if name == "audio_format" else name: value for name, value in values.items()}
 
 

@@ -31,6 +31,9 @@ def simulate(
     qps: Annotated[float | None, typer.Option(help="Refuse more requests a second than this.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Refuse more requests at once than this.")] = None,
     processing_time: Annotated[float, typer.Option(metavar="S", help="Seconds that a task takes.")] = 2.0,
+    processing_sigma: Annotated[
+        float, typer.Option(metavar="SIGMA", help="How far that varies from task to task (log-normal).")
+    ] = 0.0,
     queue_time: Annotated[float, typer.Option(metavar="S", help="Seconds that it stands in the queue before.")] = 0.0,
     lag: Annotated[float, typer.Option(metavar="S", help="Seconds in which a new task cannot be found.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Another seed has other luck and other texts.")] = 0,
@@ -58,6 +61,7 @@ def simulate(
             qps=qps,
             concurrency=concurrency,
             processing_time=processing_time,
+            processing_sigma=processing_sigma,
             queue_time=queue_time,
             lag=lag,
             faults=[Fault.parse(text) for text in fault or ()],

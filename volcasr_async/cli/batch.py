@@ -1,0 +1,172 @@
+"""`volcasr batch`: a list of any length, with a journal that a crash, a Ctrl-C or a second run goes on from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from volcasr_async.cli.connection import CONNECTION, PACE, Connection, Pace
+from volcasr_async.cli.console import GIVEN, INTERRUPTED, WRONG_USAGE, CommandError, is_terminal, say
+from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.listing import Defaults, Listing
+from volcasr_async.cli.meter import Meter
+from volcasr_async.cli.options import AUDIO, RECOGNITION, AudioFlags, EditionName, taking
+from volcasr_async.cli.output import FormatName, made_directory
+from volcasr_async.cli.round import Round, Sink, ToDirectory, ToStdout
+from volcasr_async.editions import Edition
+from volcasr_async.job import as_edition
+from volcasr_async.options import Options, check_options
+from volcasr_async.policies import RetryPolicy
+from volcasr_async.sources import AudioUrl
+
+if TYPE_CHECKING:
+    from volcasr_async.client import VolcASR
+
+_JOURNAL = "volcasr-journal.db"
+_FAILURES = "failures.jsonl"
+
+
+@taking(recognition=RECOGNITION, audio=AUDIO, pace=PACE, connection=CONNECTION)
+def batch(
+    context: typer.Context,
+    list_: Annotated[
+        str,
+        typer.Argument(metavar="LIST", help="A file with a link or path a line, or JSON lines; - for stdin."),
+    ],
+    *,
+    journal: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=f"The record to go on from; by default {_JOURNAL} in the output directory."),
+    ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir", "-o", metavar="DIR", help="A file for each recording goes here; made when missing."
+        ),
+    ] = None,
+    format: FormatName = "txt",  # noqa: A002 - the flag's name
+    edition: EditionName = None,
+    window: Annotated[
+        int, typer.Option(min=1, help="Recordings under way at most; those that wait cost no connection.")
+    ] = 1000,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Transcribe again what was done before; it is charged again.")
+    ] = False,
+    resend_uncertain: Annotated[
+        bool,
+        typer.Option(
+            "--resend-uncertain",
+            help="v1 and flash: send again what may have been charged, where the answer was lost.",
+        ),
+    ] = False,
+    failures: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=f"What failed, as JSON lines; by default {_FAILURES} beside the results."),
+    ] = None,
+    recognition: Options,
+    audio: AudioFlags,
+    pace: Pace,
+    connection: Connection,
+) -> None:
+    """Transcribe a list of recordings, and go on where an earlier run stopped.
+
+    The same line again goes on: what is done is not sent again, what the service has is waited for, the rest is sent. Ctrl-C
+    stops after the requests in the air, a second one at once; nothing is lost or paid twice either way.
+    """
+    import anyio
+
+    chosen = _checked(edition, recognition, audio, connection)
+    record, sink, failed = _places(journal, output_dir, failures, format)
+    kept = Failures(failed, recognition)
+    defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection))
+    listing = Listing(list_, defaults, kept.add_line)
+
+    def client() -> VolcASR:
+        retry = RetryPolicy(resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
+        return connection.client(pace.limits, edition=chosen, options=recognition, retry=retry)
+
+    seen = is_terminal() and not connection.verbose and not (output_dir is None and sys.stdout.isatty())
+    meter = Meter(Path(list_).name if list_ != "-" else "stdin", watched=seen)
+    work = Round(listing, sink, kept, meter, journal=record, window=window, redo=redo)
+    try:
+        anyio.run(work.run, client)
+    except KeyboardInterrupt:
+        work.interrupted = True
+    finally:
+        listing.close()
+    _end(work, context.meta[GIVEN])
+
+
+def _end(work: Round, given: list[str]) -> None:
+    """Sum up, and say how to go on with what is left."""
+    status = work.sum_up()
+    if work.unfinished:
+        line, notes = resume_line(given)
+        say("go on with: ", line)
+        for note in notes:
+            say("  ", note, wrap=True)
+    if work.interrupted:
+        status = INTERRUPTED
+    if status:
+        raise typer.Exit(status)
+
+
+def resume_line(given: list[str]) -> tuple[str, list[str]]:
+    """Write the line that goes on, with what has to be said about it."""
+    words = [word for word in given if word != "--redo"]
+    notes = []
+    if words != given:
+        notes.append("--redo is left out: it would transcribe, and charge, again what this run has done")
+    if "-" in words:
+        notes.append("with the same list on stdin")
+    return shlex.join(["volcasr", "batch", *words]), notes
+
+
+def _checked(name: str | None, options: Options, audio: AudioFlags, connection: Connection) -> Edition | None:
+    """Refuse before the list is opened what would fail with every line of it."""
+    AudioUrl(url="https://example.com/a.wav", **audio.fields)
+    if name is None:
+        if connection.resource_id is not None:
+            message = "--resource-id fits one edition, and a list may go through several"
+            raise CommandError(message, "Name the edition too: --edition", status=WRONG_USAGE)
+        return None
+    edition = connection.edition(name)
+    check_options(options, edition.name)
+    return edition
+
+
+def _edition(name: str, chosen: Edition | None, connection: Connection) -> Edition:
+    """Make the edition that a line names."""
+    if chosen is not None and chosen.name == name:
+        return chosen
+    return as_edition(name, cluster=connection.cluster or os.environ.get("VOLCASR_CLUSTER"))
+
+
+def _places(
+    journal: Path | None,
+    directory: Path | None,
+    failures: Path | None,
+    format: str,  # noqa: A002
+) -> tuple[Path, Sink, Path]:
+    """Choose where the journal, the results and the failures lie."""
+    if directory is not None:
+        made_directory(directory)
+        return journal or directory / _JOURNAL, ToDirectory(directory, format), failures or directory / _FAILURES
+    if journal is None:
+        raise CommandError(
+            "a batch needs a place for its journal, and for its results",
+            "Give --output-dir DIR (the journal lies in it too), or --journal FILE with --format json for stdout",
+            status=WRONG_USAGE,
+        )
+    if format != "json":
+        raise CommandError(
+            "without --output-dir results go to stdout, and there as JSON lines only",
+            "Give --output-dir DIR, or --format json",
+            status=WRONG_USAGE,
+        )
+    return journal, ToStdout(), failures or journal.with_name(f"{journal.stem}-{_FAILURES}")

@@ -1,0 +1,106 @@
+"""What failed in a batch: counted by class, and kept in a file that `volcasr batch` takes as its list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from volcasr_async.cli.console import CommandError
+from volcasr_async.cli.listing import BadLine, Listed
+from volcasr_async.errors import VolcASRError, without_queries
+from volcasr_async.job import Job
+from volcasr_async.options import Options
+from volcasr_async.outcomes import Failed
+from volcasr_async.sources import AudioFile, AudioUrl, as_source
+
+_AUDIO = ("format", "codec", "rate", "bits", "channel", "language")
+
+
+class Tally(Struct):
+    """How many failed with one class of error, and the first of them."""
+
+    count: int
+    about: str
+    error: Exception
+
+
+class Failures:
+    """Writes a line for each as it comes, under another name until `close` gives it its own."""
+
+    def __init__(self, path: Path, usual: Options) -> None:
+        self.path = path
+        self.count = self.cut = self.bad_lines = 0
+        self.tallies: dict[str, Tally] = {}
+        self._usual = usual
+        self._part = path.with_name(f".{path.name}.part")
+        self._file: BinaryIO | None = None
+
+    def add(self, outcome: Failed) -> None:
+        """Keep a recording that failed."""
+        self._keep(listed(outcome.job, self._usual), outcome.job.name, outcome.error)
+
+    def add_line(self, bad: BadLine) -> None:
+        """Keep a line that stands for nothing."""
+        self.bad_lines += 1
+        self._keep(bad.line, f"line {bad.line.line}" if bad.line.line else str(bad.line.key), bad.error)
+
+    def close(self, *, forget: bool = False) -> None:
+        """Let the file appear, whole; without a failure there is none, and *forget* takes away that of an earlier run."""
+        if self._file is None:
+            if forget:
+                self.path.unlink(missing_ok=True)
+            return
+        try:
+            with self._file:
+                pass
+            self._part.replace(self.path)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _keep(self, line: Listed, about: str, error: VolcASRError) -> None:
+        name = type(error).__name__
+        self.tallies.setdefault(name, Tally(0, about, error)).count += 1
+        self.count += 1
+        self.cut += line.source is None and line.line is None
+        kept = msgspec.structs.replace(line, error=name, message=without_queries(str(error)))
+        try:
+            if self._file is None:
+                self._file = self._part.open("wb")
+            self._file.write(msgspec.json.encode(kept) + b"\n")
+        except OSError as failure:
+            raise self._refusal(failure) from failure
+
+    def _refusal(self, error: OSError) -> CommandError:
+        return CommandError(
+            f"{self.path} cannot be written: {error.strerror or error}", "Free space, or --failures FILE"
+        )
+
+
+def listed(job: Job, usual: Options) -> Listed:
+    """Write a job as a line of a list: with its source where that holds no secret, else with its key alone."""
+    source = as_source(job.source)
+    said: dict[str, Any] = {name: getattr(source, name) for name in _AUDIO}
+    said |= {"callback": job.callback, "callback_data": job.callback_data, "uid": job.uid}
+    said["edition"] = job.edition if isinstance(job.edition, str | None) else job.edition.name
+    said["options"] = _own_options(job.options, usual) if job.options is not None else {}
+    text = str(source.path) if isinstance(source, AudioFile) else source.url if isinstance(source, AudioUrl) else ""
+    link = isinstance(source, AudioUrl)
+    secret = (link and without_queries(text) != text) or job.key not in (None, job.name) or _is_cut(job.callback)
+    if secret or not text:
+        return Listed(key=job.name)
+    return Listed(source=text, key=job.key, **said)
+
+
+def _is_cut(callback: str | None) -> bool:
+    return callback is not None and without_queries(callback) != callback
+
+
+def _own_options(options: Options, usual: Options) -> dict[str, Any]:
+    """Tell what a job's options say beyond the flags."""
+    names = Options.__struct_fields__
+    own = {name: getattr(options, name) for name in names if getattr(options, name) != getattr(usual, name)}
+    built: dict[str, Any] = msgspec.to_builtins(own)
+    return built

@@ -1,0 +1,227 @@
+"""One run of `volcasr batch`: outcomes go to their files one after the other, signals stop it, and in the end it is summed up."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError, complain, explained, plain, say, status_of
+from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.listing import Listing
+from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
+from volcasr_async.cli.output import FORMATS, rewrite_file, stable_name, write_stdout
+from volcasr_async.errors import JournalError, VolcASRError
+from volcasr_async.job import Job
+from volcasr_async.journal import State
+from volcasr_async.models import Transcript
+from volcasr_async.outcomes import BatchStats, Done
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from volcasr_async.batch import Batch
+    from volcasr_async.client import VolcASR
+
+_HELD: dict[State, str] = {
+    "done": "done",
+    "accepted": "waited for",
+    "sent": "asked about before they are sent again",
+    "planned": "to send",
+    "failed": "that failed, sent again",
+    "uncertain": "uncertain",
+}
+"""What the journal held, in the words of what is done about it."""
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    async def put(self, job: Job, transcript: Transcript) -> None:
+        """Bring one there for good; `CommandError` where that cannot be."""
+        ...
+
+
+class ToDirectory:
+    """A file for each, whole or not at all."""
+
+    def __init__(self, directory: Path, suffix: str) -> None:
+        self._directory, self._suffix, self._render = directory, suffix, FORMATS[suffix]
+
+    async def put(self, job: Job, transcript: Transcript) -> None:
+        """Write the file; a disk that is slow keeps nobody else waiting."""
+        import anyio.to_thread
+
+        path = self._directory / stable_name(job.name, self._suffix)
+        await anyio.to_thread.run_sync(rewrite_file, path, self._render(transcript))
+
+
+class ToStdout:
+    """A line of JSON for each, with its key."""
+
+    async def put(self, job: Job, transcript: Transcript) -> None:
+        """Write the line."""
+        text = msgspec.json.format(FORMATS["json"](transcript), indent=-1).strip()
+        name = msgspec.json.encode(job.name.encode("utf-8", "replace").decode()).decode()
+        try:
+            write_stdout(f'{{"key":{name},{text[1:]}\n')
+        except OSError as error:
+            raise CommandError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+class Round:
+    """One run of a batch."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        sink: Sink,
+        failures: Failures,
+        meter: Meter,
+        *,
+        journal: Path,
+        window: int,
+        redo: bool,
+    ) -> None:
+        self._listing, self._sink, self._failures, self._meter = listing, sink, failures, meter
+        self._journal, self._window, self._redo = journal, window, redo
+        self._batch: Batch | None = None
+        self._stats: BatchStats | None = None
+        self._error: Exception | None = None
+        self.interrupted = False
+
+    # ---- running ----
+
+    async def run(self, client: Callable[[], VolcASR]) -> None:
+        """Run to the end, to the first Ctrl-C and what is in the air by then, or to the second."""
+        import anyio
+
+        async with client() as asr, anyio.create_task_group() as around:
+            with _signals() as signals:
+                if signals is not None:
+                    around.start_soon(self._heed, signals, around)
+                try:
+                    await self._run(asr, around)
+                except (VolcASRError, CommandError) as error:
+                    self._error = error
+                around.cancel_scope.cancel()
+
+    async def _run(self, asr: VolcASR, around: TaskGroup) -> None:
+        import anyio.to_thread
+
+        total = await anyio.to_thread.run_sync(self._listing.count)
+        opened = asr.batch(self._listing.items(), window=self._window, journal=self._journal, redo=self._redo)
+        async with opened as batch:
+            self._batch = batch
+            self._tell_what_was_held()
+            try:
+                with self._meter.running():
+                    around.start_soon(self._watch, batch, Pulse(total))
+                    async for outcome in batch:
+                        if isinstance(outcome, Done):
+                            await self._sink.put(outcome.job, outcome.transcript)
+                        else:
+                            self._failures.add(outcome)
+            finally:
+                self._stats = batch.stats
+
+    def _tell_what_was_held(self) -> None:
+        """Say what an earlier run left; before anything moves on, for nothing is awaited since the batch was opened."""
+        from volcasr_async.sqlite_journal import summary
+
+        found = {state: count for state, count, _ in summary(self._journal)}
+        parts = [f"{found[state]:,} {words}" for state, words in _HELD.items() if found.get(state)]
+        say("journal: ", f"{self._journal}" + (f": {', '.join(parts)}" if parts else ", new"), wrap=True)
+
+    async def _watch(self, batch: Batch, pulse: Pulse) -> None:
+        import anyio
+
+        while True:
+            self._meter.show(self._moment(batch.stats, pulse))
+            await anyio.sleep(GLANCE_S)
+
+    def _moment(self, stats: BatchStats, pulse: Pulse) -> Moment:
+        return pulse.at(stats, bad=self._failures.bad_lines, stopping=self.interrupted)
+
+    async def _heed(self, signals: AsyncIterator[signal.Signals], around: TaskGroup) -> None:
+        """Stop at the first signal; leave at the second, or where there is nothing yet to stop."""
+        async for _ in signals:
+            if self.interrupted or self._batch is None:
+                self.interrupted = True
+                around.cancel_scope.cancel()
+                return
+            self.interrupted = True
+            self._batch.stop()
+            self._meter.say_stopping(self._batch.stats.in_air)
+
+    # ---- the end ----
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the same line again has something to go on with."""
+        return self._batch is not None and (self.interrupted or self._error is not None)
+
+    def sum_up(self) -> int:
+        """Say what has become of the list; tells what the shell hears."""
+        stats = self._stats
+        ended_well = stats is not None and self._error is None and not self.interrupted
+        try:
+            self._failures.close(forget=ended_well and not self._listing.is_file(self._failures.path))
+        except CommandError as error:
+            self._error = self._error or error
+        if stats is not None:
+            self._say_counts(stats)
+            self._say_failures()
+        if self._error is not None:
+            complain(self._error)
+            return self._status(self._error)
+        if self.interrupted:
+            say("interrupted", "; nothing is lost, and nothing is paid twice" if stats else "", colour="yellow")
+        return FAILED if self._failures.count else 0
+
+    def _status(self, error: Exception) -> int:
+        """Tell usage, where nothing had been begun, from what went wrong on the way."""
+        begun = self._batch is not None
+        return WRONG_USAGE if isinstance(error, JournalError) and not begun else status_of(error)
+
+    def _say_counts(self, stats: BatchStats) -> None:
+        count = self._failures.count
+        before = f", {stats.skipped:,} done before or listed twice" if stats.skipped else ""
+        say(f"{stats.done:,} done", f", {count:,} failed{before}", colour="green" if not count else "yellow")
+        ended = stats.done + stats.failed
+        each = f" ({stats.requests / ended:.1f} a recording)" if ended and stats.requests else ""
+        refused = f", {stats.rejected:,} refused for the rate" if stats.rejected else ""
+        audio = f"{stats.audio_s / 3600:.2f} h of audio"
+        say(f"{audio} in {clock(stats.elapsed_s)}; {stats.requests:,} requests{each}{refused}", wrap=True)
+
+    def _say_failures(self) -> None:
+        failures = self._failures
+        if not failures.count:
+            return
+        for name, tally in sorted(failures.tallies.items(), key=lambda item: -item[1].count):
+            message, cure = explained(tally.error)
+            about = "" if plain(tally.about) in message else f"{plain(tally.about)}: "
+            say(f"  {tally.count:,} {name}", f", such as {about}{message}", colour="red", wrap=True)
+            if cure:
+                say("    ", cure, wrap=True)
+        say("failed ones: ", f"{failures.path}, which is a list for volcasr batch too", wrap=True)
+        if failures.cut:
+            note = f"{failures.cut:,} of its links are left out, for their queries may be credentials"
+            say("  ", f"{note}; the original list again takes those that failed, and nothing else", wrap=True)
+
+
+@contextmanager
+def _signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
+    """Receive Ctrl-C and SIGTERM, where the system lets an event loop do that."""
+    import anyio
+
+    if os.name == "nt":
+        yield None
+        return
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        yield signals

@@ -1,0 +1,188 @@
+"""`volcasr status`: what the journal of a batch says, also while the batch runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from msgspec import Struct
+
+from volcasr_async.cli.console import WRONG_USAGE, CommandError, in_flags, plain
+from volcasr_async.cli.output import write_stdout
+from volcasr_async.errors import JournalError
+from volcasr_async.journal import STATES, State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_NEXT: dict[State, str] = {
+    "planned": "is sent",
+    "sent": "is asked about, and sent again only if the service does not know it; v1 and flash: as uncertain",
+    "accepted": "is waited for; asking is free",
+    "done": "nothing is sent; a result that was not yet written is written from the journal",
+    "failed": "is sent again as a new task",
+    "uncertain": "is left alone, for it may have been charged; --resend-uncertain sends it again",
+}
+_COLOURS: dict[State, str] = {
+    "done": "green",
+    "failed": "red",
+    "uncertain": "yellow",
+    "accepted": "cyan",
+    "sent": "cyan",
+}
+
+_BY_CLASS = """
+SELECT state, coalesce(error_class, '?'), count(*), min(key) FROM job WHERE state IN ('failed', 'uncertain')
+GROUP BY 1, 2 ORDER BY 3 DESC
+"""
+_FAILED = """
+SELECT key, state, coalesce(error_class, '?'), coalesce(error, '') FROM job WHERE state IN ('failed', 'uncertain')
+ORDER BY updated_at, key LIMIT ?
+"""
+_MESSAGE = "SELECT coalesce(error, '') FROM job WHERE key = ?"
+_UNDELIVERED = "SELECT count(*) FROM job WHERE state = 'done' AND delivered = 0"
+_TIMES = "SELECT min(planned_at), max(updated_at) FROM job"
+
+
+class Row(Struct, frozen=True):
+    """A state: how many, seconds of audio, and what `volcasr batch` does next about it."""
+
+    count: int
+    audio_s: float
+    next: str
+
+
+class Kind(Struct, frozen=True):
+    """A class of errors: how many, and one of them."""
+
+    error: str
+    state: str
+    count: int
+    key: str
+    message: str
+
+
+class FailedOne(Struct, frozen=True):
+    """One that failed."""
+
+    key: str
+    state: str
+    error: str
+    message: str
+
+
+class Report(Struct, frozen=True):
+    """What a journal says; `unwritten` are done, and their results have still to be written."""
+
+    journal: str
+    states: dict[str, Row]
+    unwritten: int
+    began_at: float | None
+    changed_at: float | None
+    errors: list[Kind]
+    failed: list[FailedOne]
+
+
+def status_format(text: str) -> str:
+    """Read the name of a format."""
+    if text not in ("txt", "json"):
+        message = f"there is no format {text!r}; there are txt, json"
+        raise typer.BadParameter(message)
+    return text
+
+
+def status(
+    journal: Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a batch; it may be running.")],
+    *,
+    failed: Annotated[int, typer.Option(min=0, metavar="N", help="List up to N of those that failed.")] = 0,
+    format: Annotated[  # noqa: A002 - the flag's name
+        str,
+        typer.Option("--format", "-f", metavar="txt|json", parser=status_format, help="For people, or for programs."),
+    ] = "txt",
+) -> None:
+    """Tell how far a batch has come, what failed and why, and what would be done next."""
+    try:
+        report = read_report(journal, failed)
+    except JournalError as error:
+        raise CommandError(
+            str(error), "It is the file that volcasr batch named at its start", status=WRONG_USAGE
+        ) from error
+    if format == "json":
+        write_stdout(msgspec.json.encode(report).decode() + "\n")
+    else:
+        _print(report)
+
+
+def read_report(path: Path, most: int) -> Report:
+    """Read the journal without disturbing a batch that writes to it."""
+    from volcasr_async.sqlite_journal import summary
+
+    found = {state: (count, audio_ms) for state, count, audio_ms in summary(path)}
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            kinds = [
+                Kind(error, state, count, key, plain(database.execute(_MESSAGE, (key,)).fetchone()[0]))
+                for state, error, count, key in database.execute(_BY_CLASS).fetchall()
+            ]
+            ones = [
+                FailedOne(key, state, error, plain(message))
+                for key, state, error, message in database.execute(_FAILED, (most,))
+            ]
+            unwritten = database.execute(_UNDELIVERED).fetchone()[0]
+            began_at, changed_at = database.execute(_TIMES).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"{path} cannot be read as a journal: {error}") from error
+    states: dict[str, Row] = {}
+    for state in STATES:
+        if state in found:
+            count, audio_ms = found[state]
+            states[state] = Row(count, audio_ms / 1000, _NEXT[state])
+    return Report(str(path), states, unwritten, began_at, changed_at, kinds, ones)
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not report.states:
+        console.print("nothing has been planned yet", markup=False)
+        return
+    _print_states(console, report)
+    for kind in report.errors:
+        console.print()
+        _print_line(console, f"{kind.count:,} {kind.error}", "red", f", such as {plain(kind.key)}")
+        _print_line(console, "  ", "", in_flags(kind.message))
+    if report.failed:
+        console.print()
+    for one in report.failed:
+        _print_line(console, one.error, "red", f" {plain(one.key)}: {in_flags(one.message)}")
+
+
+def _print_states(console: Console, report: Report) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("audio h", justify="right", no_wrap=True)
+    table.add_column("what batch does next")
+    for name, row in report.states.items():
+        style = next((colour for state, colour in _COLOURS.items() if state == name), "")
+        hours = f"{row.audio_s / 3600:.2f}" if name == "done" else ""
+        table.add_row(Text(name, style=style), f"{row.count:,}", hours, Text(row.next, style="dim"))
+    total = sum(row.count for row in report.states.values())
+    table.add_row(
+        "all", f"{total:,}", "", f"{report.unwritten:,} results are still to be written" if report.unwritten else ""
+    )
+    console.print(table)
+
+
+def _print_line(console: Console, label: str, style: str, text: str) -> None:
+    from rich.text import Text
+
+    console.print(Text.assemble((label, style), text), soft_wrap=not console.is_terminal)
