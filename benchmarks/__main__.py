@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-NAMES = ("exchanges", "crowd", "upload")
+NAMES = ("exchanges", "crowd", "upload", "journal", "flight", "batch")
 
 
 def main() -> None:
