@@ -98,7 +98,7 @@ def test_second_process_is_refused(calm: Service, tmp_path: Path) -> None:
     until(lambda: place.files() or first.poll() is not None)
     status, err = end(place.start())
     assert status == 2
-    assert "in use by another process" in err
+    assert "is in use" in err
     shown = place.run(["status", place.journal, "--format", "json"])
     states = json.loads(shown.communicate(timeout=10)[0])["states"]
     assert states["done"]["count"] < 100
