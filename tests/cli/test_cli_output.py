@@ -1,12 +1,15 @@
 """Where results go."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from cli_calls import Caller, readable
 
 from volcasr_async import read_transcript
+from volcasr_async.cli.console import say
 from volcasr_async.cli.output import file_names
 from volcasr_async.testing import Simulator, make_wav
 
@@ -131,3 +134,20 @@ def test_names_never_collide() -> None:
     names = file_names(["a.wav", "A.mp3", "a-2.wav", "a.ogg"], "txt")
     assert names == ["a.txt", "A-2.txt", "a-2-2.txt", "a-3.txt"]
     assert len({name.casefold() for name in names}) == 4
+
+
+@pytest.mark.parametrize(("label", "text"), [("one two three four five six", ""), ("one: ", "two three four five six")])
+def test_a_wrapped_message_is_said_once(label: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal a long message is broken between words, and no word of it comes twice."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "22")
+    monkeypatch.setenv("TERM", "xterm")
+    say(label, text, wrap=True)
+    assert terminal.getvalue().split() == (label + text).split()
+    assert terminal.getvalue().count("\n") == 2

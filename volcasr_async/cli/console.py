@@ -117,7 +117,8 @@ def plain(text: str) -> str:
 def say(label: str, text: str = "", *, colour: str | None = None, wrap: bool = False) -> None:
     """Write a line to stderr; only its *label* is coloured. *wrap* breaks it between words where somebody watches."""
     if wrap and is_terminal():
-        text = _wrapped(label + text).removeprefix(label)
+        whole = _wrapped(label + text)
+        label, text = (label, whole.removeprefix(label)) if whole.startswith(label) else (whole, "")
     shown = typer.style(label, fg=colour, bold=True) if colour is not None else label
     # To stderr by name, and at once: what a progress puts in its place writes whole lines above itself.
     typer.echo(shown + text, file=sys.stderr, color=_colour())
