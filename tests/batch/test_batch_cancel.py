@@ -149,3 +149,15 @@ async def test_armed_jobs_are_planned_again(tmp_path):
     assert states.count("accepted") <= 3
     assert states.count("planned") >= 1
     assert "sent" not in states
+
+
+@pytest.mark.parametrize(("edition", "doubtful"), [(AucV1("volc_auc_common"), 2), ("standard", 6)])
+async def test_only_what_was_in_the_air_is_in_doubt_after_a_kill(tmp_path, edition, doubtful):
+    """Where nobody can ask, "sent" is written just before the request; elsewhere for those that are next as well."""
+    path, simulator = tmp_path / "run.db", Simulator(reply_delay=1.0)
+    journal = Mortal(await SqliteJournal.open(path), anyio.current_time() + 0.5)
+    async with client(simulator, edition=edition, limits=Limits(qps=None, concurrency=2)) as asr:
+        with anyio.move_on_after(0.5):
+            await outcomes_of(asr, links(COUNT), journal=journal)
+    await journal.aclose()
+    assert rows(path) == ["sent"] * doubtful

@@ -163,7 +163,8 @@ class Engine:
     async def _launch(self, flights: list[Flight]) -> None:
         """Write down that these may be sent from now on; then they may."""
         for flight in flights:
-            self.recorder.sent(flight)
+            if flight.under_way.dialect.can_ask:
+                self.recorder.sent(flight)
         await self.recorder.settle()
         for flight in flights:
             self.board.arm(flight)
@@ -227,6 +228,10 @@ class Engine:
         if progress.kind == "submit" and not progress.sends:
             progress.since = anyio.current_time()  # its patience begins here, not where it was made ready
         try:
+            if progress.kind == "submit" and not progress.dialect.can_ask:
+                # Nobody could resolve it after a crash: not a moment earlier than it is true.
+                self.recorder.sent(flight)
+                await self.recorder.settle()
             return await self.session.request(progress, flight.upload, turn)
         except VolcASRError as error:
             return error

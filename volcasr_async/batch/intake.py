@@ -101,7 +101,7 @@ class Intake:
         retry = engine.session.rules.retry
         named = order.named(entry.request_id)
         progress = engine.session.begin(named)
-        can_ask = progress.dialect.claim(order, at=0.0) is not None
+        can_ask = progress.dialect.can_ask
         may_resend = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
         decided = plan(entry, fingerprint=flight.fingerprint, redo=self._redo, can_ask=can_ask, may_resend=may_resend)
         flight.attempt = decided.attempt

@@ -71,6 +71,7 @@ class AucDialect:
     """Speaks the v1 edition."""
 
     phase: Phase = "submit"
+    can_ask = False
 
     def __init__(self, edition: AucV1, access: Access) -> None:
         if not isinstance(access.credentials, AppKey):

@@ -19,6 +19,7 @@ class FlashDialect:
     """Speaks the flash edition."""
 
     phase: Phase = "flash"
+    can_ask = False
 
     def __init__(self, edition: Flash, access: Access) -> None:
         self._edition = edition

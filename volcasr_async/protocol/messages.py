@@ -66,6 +66,8 @@ class Dialect(Protocol):
 
     phase: Phase
     """The phase that `open` belongs to: "submit", or "flash" where the answer comes at once."""
+    can_ask: bool
+    """Whether the service can be asked about an id of ours, so that a lost answer can be resolved."""
 
     def open(self, order: Order) -> Call:
         """Say what starts the job."""

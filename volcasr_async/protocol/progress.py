@@ -150,7 +150,7 @@ class Progress(Struct):
     def _lost(self, error: VolcASRError, now: float, draw: float) -> None:
         """Decide about a submit whose answer was lost, or that a broken reply does not settle."""
         order, retry = self._order(), self.rules.retry
-        if self.dialect.claim(order, at=0.0) is not None:
+        if self.dialect.can_ask:
             self._ask(error, now, draw)
             return
         allowed = retry.resend_flash if self.dialect.phase == "flash" else retry.resubmit_v1

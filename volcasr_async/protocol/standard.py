@@ -20,6 +20,7 @@ class StandardDialect:
     """Speaks the standard and the idle edition. The request id, ours, is the task's name."""
 
     phase: Phase = "submit"
+    can_ask = True
 
     def __init__(self, edition: Standard | Idle, access: Access) -> None:
         self._edition = edition
