@@ -80,6 +80,10 @@ class Budget(Protocol):
         """Wait until so many bytes of audio may be in the air, and count them until they have landed."""
         ...
 
+    def left(self, turn: Turn) -> None:
+        """Learn that the request of this turn has begun to leave, which opening a connection may have delayed."""
+        ...
+
     def submits_wait(self) -> float:
         """Tell for how many seconds no submit may start, though queries may."""
         ...
@@ -166,6 +170,10 @@ class KeyBudget:
             self._bytes -= size
             self._landed.set()
             self._landed = anyio.Event()
+
+    def left(self, turn: Turn) -> None:
+        """Count a start that was held up from when it left."""
+        self._pace.left(turn.started, anyio.current_time())
 
     def submits_wait(self) -> float:
         """Tell how long submits are paused still, in seconds."""

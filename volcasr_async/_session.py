@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import anyio
 from msgspec import Struct
@@ -81,7 +82,9 @@ class Session:
             call = progress.call(at=time.time())
             patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
             with _doubting(progress):
-                reply = await self.door.send(call, body, reply_timeout=patience)
+                reply = await self.door.send(
+                    call, body, reply_timeout=patience, leaving=partial(self.budget.left, turn)
+                )
             return progress.read(reply, at=time.time())
         except VolcASRError as error:
             self.budget.heed(error, turn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 import anyio.lowlevel
@@ -17,8 +17,8 @@ from volcasr_async.protocol.messages import Call
 class Body(httpx.AsyncByteStream):
     """Prefix, audio in base64, suffix. An async generator handed over twice would be empty the second time, silently."""
 
-    def __init__(self, call: Call, upload: Upload | None) -> None:
-        self._call, self._upload = call, upload
+    def __init__(self, call: Call, upload: Upload | None, leaving: Callable[[], None] = lambda: None) -> None:
+        self._call, self._upload, self._leaving = call, upload, leaving
         self.length = call.content_length(upload.size if upload else 0)
         self._begun = self._done = False
         self.broken: Exception | None = None
@@ -41,6 +41,7 @@ class Body(httpx.AsyncByteStream):
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         self._begun = True
+        self._leaving()
         yield self._call.prefix
         if self._upload is not None:
             feed = Base64Feed()

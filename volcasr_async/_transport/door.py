@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from types import ModuleType
 from typing import Any
@@ -56,11 +56,16 @@ class Door:
             (b"Accept-Encoding", b"identity"),
         ]
 
-    async def send(self, call: Call, upload: Upload | None, *, reply_timeout: float) -> Reply:
-        """Make one attempt; `TransportError` says what of it had left when it broke."""
+    async def send(
+        self, call: Call, upload: Upload | None, *, reply_timeout: float, leaving: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Make one attempt; `TransportError` says what of it had left when it broke.
+
+        *leaving* is called when there is a connection and the request begins to leave.
+        """
         if self._closed:
             raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
-        body = Body(call, upload)
+        body = Body(call, upload, leaving)
         headers = [*self._common, *((k.encode(), v.encode()) for k, v in call.headers)]
         headers.append((b"Content-Length", b"%d" % body.length))
         timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "write": _WRITE_S, "read": reply_timeout}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import deque
 
 from volcasr_async.policies import PollPolicy, RetryPolicy
@@ -10,6 +11,7 @@ from volcasr_async.policies import PollPolicy, RetryPolicy
 GUARD_S = 0.04
 """Added to each second that is counted: on the way to the service one request may be slower than the next."""
 _MEMORY_S = 1.0
+_PROMPT_S = 0.005
 _CLIMB_SHARE = 0.02
 _SUBMIT_SHARE = 0.48
 _RUSH_AGES = 1.5
@@ -71,6 +73,12 @@ class Pace:
         keep = max(math.ceil(rate or 0.0), 1)
         while len(self._starts) > keep and self._starts[0] < oldest:
             self._starts.popleft()
+
+    def left(self, started: float, now: float) -> None:
+        """Note that what was *started* then left only now: a connection had to be opened first. The service counts from now."""
+        if now - started > _PROMPT_S and started in self._starts:
+            self._starts.remove(started)
+            insort(self._starts, now)
 
     def refused(self, now: float) -> None:
         """Note that a start was refused."""
