@@ -1,5 +1,6 @@
 """Values that come back."""
 
+import json
 import pickle
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from ground import EDITIONS, task_of
 from msgspec import Raw
 
-from volcasr_async import InputError, Pending, Task, Transcript, Utterance, Word
+from volcasr_async import InputError, Pending, Task, Transcript, Utterance, Word, read_transcript
 
 
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda e: e.name)
@@ -65,3 +66,14 @@ def test_transcripts_show_little() -> None:
     assert repr(Transcript(text="", silent=True)) == "<Transcript silent, 0 utterances>"
     assert pickle.loads(pickle.dumps(transcript)) == transcript
     assert Pending(task=task_of()).phase == "processing"
+
+
+def test_the_document_shows_sentences_for_other_programs() -> None:
+    """`jq .utterances` finds them, though the words stand in the service's body only."""
+    raw = (
+        b'{"audio_info":{"duration":9},"result":{"text":"a b","utterances":[{"text":"a","start_time":1,"end_time":2}]}}'
+    )
+    transcript = read_transcript(raw)
+    document = json.loads(transcript.to_json())
+    assert document["utterances"] == [{"text": "a", "start_time": 1, "end_time": 2, "additions": {}}]
+    assert read_transcript(transcript.to_json()) == transcript

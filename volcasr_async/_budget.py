@@ -173,7 +173,8 @@ class KeyBudget:
 
     def left(self, turn: Turn) -> None:
         """Count a start that was held up from when it left."""
-        self._pace.left(turn.started, anyio.current_time())
+        if self._rate.last is not None:
+            self._pace.left(turn.started, anyio.current_time())
 
     def submits_wait(self) -> float:
         """Tell how long submits are paused still, in seconds."""

@@ -80,6 +80,11 @@ class Utterance(
         return f"Utterance({self.start_ms}-{self.end_ms} ms, {self.text!r})"
 
 
+def _without_words(utterance: Utterance) -> dict[str, Any]:
+    times = {"start_time": utterance.start_ms, "end_time": utterance.end_ms}
+    return {"text": utterance.text, **times, "additions": utterance.additions}
+
+
 def _as_json(body: bytes) -> Raw | str:
     """Put a body into a document as it is; one that is no JSON object, as its text."""
     try:
@@ -168,7 +173,8 @@ class Transcript(Struct, frozen=True, kw_only=True):
             "silent": self.silent,
             "log_id": self.log_id,
             "task": self.task,
-            "utterances": () if isinstance(raw, Raw) else self.utterances,
+            # With the service's names; the words, by far the most of it, stand in `raw`.
+            "utterances": [_without_words(u) for u in self.utterances] if isinstance(raw, Raw) else self.utterances,
             "raw": raw,
         }
 

@@ -242,3 +242,15 @@ def test_name_of_a_result_can_be_computed(volcasr: Caller, service: Simulator, w
     volcasr("batch", path, "-o", tmp_path / "out", *FAST)
     digest = subprocess.run(["sha256sum"], input=str(wav), capture_output=True, text=True, check=True).stdout[:16]
     assert (tmp_path / "out" / f"talk-{digest}.txt").exists()
+
+
+def test_a_file_of_somebody_else_is_no_failures_file(volcasr: Caller, service: Simulator, tmp_path: Path) -> None:
+    """`--failures` naming the list itself, or any other file, is refused before anything is sent; the file stays."""
+    urls = tmp_path / "urls.txt"
+    urls.write_text(link("a") + "\n")
+    before = len(service.charges)
+    end = volcasr("batch", urls, "-o", tmp_path / "out", "--failures", urls, *FAST)
+    assert end.status == 2
+    assert "--failures" in end.err
+    assert urls.read_text() == link("a") + "\n"
+    assert len(service.charges) == before

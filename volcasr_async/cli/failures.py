@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from volcasr_async.cli.console import CommandError
+from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.listing import BadLine, Listed
 from volcasr_async.errors import VolcASRError, without_queries
 from volcasr_async.job import Job
@@ -31,6 +31,12 @@ class Failures:
     """Writes a line for each as it comes, under another name until `close` gives it its own."""
 
     def __init__(self, path: Path, usual: Options) -> None:
+        if not _may_be_replaced(path):
+            raise CommandError(
+                f"{path} is there and is no failures file of an earlier run: it stays as it is",
+                "Name another file with --failures",
+                status=WRONG_USAGE,
+            )
         self.path = path
         self.count = self.cut = self.bad_lines = 0
         self.tallies: dict[str, Tally] = {}
@@ -77,6 +83,18 @@ class Failures:
         return CommandError(
             f"{self.path} cannot be written: {error.strerror or error}", "Free space, or --failures FILE"
         )
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Tell a file of ours, or none, from one that somebody else wrote."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(1_000_000)
+        return not line or "error" in msgspec.json.decode(line, type=dict[str, Any])
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def listed(job: Job, usual: Options) -> Listed:

@@ -181,7 +181,9 @@ class Round:
             complain(self._error)
             return self._status(self._error)
         if self.interrupted:
-            say("interrupted", "; nothing is lost, and nothing is paid twice" if stats else "", colour="yellow")
+            failed = f"; the {stats.failed:,} that failed go as new tasks" if stats is not None and stats.failed else ""
+            kept = f"; nothing is lost, and what the service has taken is not sent again{failed}"
+            say("interrupted", kept if stats else "", colour="yellow", wrap=True)
         return FAILED if self._failures.count else 0
 
     def _status(self, error: Exception) -> int:
