@@ -309,3 +309,14 @@ async def test_local_audio_where_a_link_is_wanted(tmp_path):
                 await asr.submit(Path(tmp_path / "a.wav"), edition=edition)
         await asr.submit(PLAIN)
     assert simulator.requests["submit"] == 1
+
+
+async def test_a_list_is_no_recording(tmp_path):
+    """A text file given by mistake is refused before it is uploaded."""
+    path = tmp_path / "urls.txt"
+    path.write_text("https://example.com/会议.mp3\n" * 5, "utf-8")
+    simulator = Simulator()
+    async with client(simulator) as asr:
+        with pytest.raises(InputError, match="is text"):
+            await asr.transcribe(path)
+    assert not simulator.requests

@@ -167,12 +167,20 @@ def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
             if not size or not head:
                 raise InputError(f"{path} is empty: there is nothing to recognise")
             container = source.format or _container(path, head)
+            if container is None and _is_text(head):
+                raise InputError(f"{path} is text and no audio; a list of recordings goes to a batch")
             _check(size, container, source.label, edition)
             file.seek(0)
             _check_duration(_seconds(file, container), edition)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     return _FileUpload(path, size, container)
+
+
+def _is_text(head: bytes) -> bool:
+    """Tell a list or a page, given by mistake, from samples."""
+    text = head.decode("utf-8", "ignore")  # the last character may be cut
+    return len(text.encode()) >= len(head) - 3 and all(c.isprintable() or c.isspace() for c in text)
 
 
 def _container(path: Path, head: bytes) -> str | None:

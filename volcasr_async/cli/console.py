@@ -35,6 +35,11 @@ _LONGEST = 600
 _NO_WAY = "Check the network, the proxy and --base-url"
 _NO_CREDENTIALS = "A file with them goes to --credentials FILE; `volcasr demo` shows everything without any"
 _IN_FLAGS = {
+    "pass AudioUrl(url, format=...)": "give --audio-format",
+    "pass AucV1(cluster) or set VOLCASR_CLUSTER": "give --cluster or set VOLCASR_CLUSTER",
+    "pass AppKey(app_key, access_key) or set": "set",
+    "; for a local file pass pathlib.Path(...)": "",
+    ", or pass credentials": "",
     "format=": "--audio-format",
     "Limits(qps=..., concurrency=...)": "--qps and --concurrency",
     "RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)": "volcasr batch --resend-uncertain",
