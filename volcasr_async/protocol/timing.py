@@ -142,11 +142,10 @@ class Adaptive:
 class Sharing:
     """Shares one rate between submits and queries while both could be made now.
 
-    With 20 requests a second and 3,000 jobs of about 12 s, queries first takes 4.4 times the shortest possible time (most
-    find nothing), submits first lets results wait for minutes. Plain alternation takes 1.19 times and lets the middle
-    result wait 19 s, for two reasons that this mends: a query that finds nothing sets all later ones back, so queries get
-    a little more than half; and at the end nothing is left to do but wait for the slowest of the jobs that were submitted
-    last, so the last ones are submitted first of all. 1.14 times and 17 s (means of ten simulated lists).
+    Queries first take several times the shortest possible time, for most find nothing; submits first let results wait for
+    minutes. Plain alternation does neither, and has two weaknesses that this mends: a query that finds nothing sets all
+    later ones back, so queries get a little more than half; and at the end nothing is left to do but wait for the slowest
+    of the jobs that were submitted last, so the last ones are submitted first of all. `benchmarks` measures it.
     """
 
     def __init__(self) -> None:
