@@ -30,7 +30,7 @@ def start(*argv: object, **environ: str) -> subprocess.Popen[str]:
     )
 
 
-def until(condition: Callable[[], object], *, within: float = 20.0) -> None:
+def until(condition: Callable[[], object], *, within: float = 90.0) -> None:
     """Look again and again until it holds."""
     deadline = time.monotonic() + within
     while not condition():

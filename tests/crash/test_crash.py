@@ -33,7 +33,7 @@ def links(name: str, count: int) -> list[str]:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    out, err = process.communicate(timeout=50)
+    out, err = process.communicate(timeout=150)
     assert out == ""
     assert "Traceback" not in err, err
     assert KEY not in err
