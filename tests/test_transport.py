@@ -6,6 +6,7 @@ import zlib
 from functools import partial
 
 import anyio
+import httpcore
 import httpx
 import msgspec
 import pytest
@@ -264,13 +265,18 @@ async def test_the_environments_proxy(monkeypatch, value):
     for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     made: list[object] = []
-    plain = httpx.AsyncHTTPTransport
+    connection, proxy = httpcore.AsyncHTTPConnection, httpcore.AsyncHTTPProxy
 
-    def noted(**settings):
-        made.append(settings["proxy"])
-        return plain(**settings)
+    def straight(*given, **settings):
+        made.append(None)
+        return connection(*given, **settings)
 
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", noted)
+    def round_about(address, **settings):
+        made.append(address)
+        return proxy(address, **settings)
+
+    monkeypatch.setattr(httpcore, "AsyncHTTPConnection", straight)
+    monkeypatch.setattr(httpcore, "AsyncHTTPProxy", round_about)
     monkeypatch.setenv("https_proxy", value)
     monkeypatch.setenv("http_proxy", value)
     with respx.mock(assert_all_called=False) as router:
@@ -287,13 +293,13 @@ async def test_the_environments_proxy(monkeypatch, value):
 async def test_lanes_are_opened_as_needed_and_used_again(network, monkeypatch):
     """One request after another uses one connection; many at once never more than the slots."""
     made: list[object] = []
-    plain = httpx.AsyncHTTPTransport
+    plain = httpcore.AsyncHTTPConnection
 
-    def noted(**settings):
-        made.append(plain(**settings))
+    def noted(*given, **settings):
+        made.append(plain(*given, **settings))
         return made[-1]
 
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", noted)
+    monkeypatch.setattr(httpcore, "AsyncHTTPConnection", noted)
 
     async def slowly(_):
         await anyio.sleep(1)

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import anyio
 from msgspec import Struct
 
+from volcasr_async._clock import now, wait_for
 from volcasr_async.errors import RateLimited, ServerBusy, VolcASRError
 from volcasr_async.policies import Limits
 from volcasr_async.protocol.timing import Adaptive, Pace
@@ -61,7 +62,7 @@ class Budget(Protocol):
 
     @property
     def rate(self) -> float | None:
-        """Requests a second that are kept to just now; `None` for no limit."""
+        """Requests a second that were kept to when somebody last took a turn; `None` for no limit."""
         ...
 
     def turn(self, kind: Kind) -> AbstractAsyncContextManager[Turn]:
@@ -70,6 +71,10 @@ class Budget(Protocol):
 
     async def take(self) -> Turn:
         """Wait, behind all interactive calls, until a request may start; the taker chooses its kind then."""
+        ...
+
+    def take_now(self, at: float) -> Turn | None:
+        """Take such a turn where there is one at this moment, *at* on the loop's clock."""
         ...
 
     def give_back(self, turn: Turn) -> None:
@@ -84,8 +89,9 @@ class Budget(Protocol):
         """Learn that the request of this turn has begun to leave, which opening a connection may have delayed."""
         ...
 
-    def submits_wait(self) -> float:
-        """Tell for how many seconds no submit may start, though queries may."""
+    @property
+    def submits_at(self) -> float:
+        """Tell before which moment of the loop's clock no submit may start, though queries may."""
         ...
 
     def heed(self, error: VolcASRError, turn: Turn) -> None:
@@ -120,8 +126,8 @@ class KeyBudget:
     def stats(self) -> Stats:
         """How things stand; outside the event loop, as when somebody last took a turn."""
         try:
-            now = anyio.current_time()
-            rate, slots = self._rate.value(now), self._slots.value(now)
+            at = now()
+            rate, slots = self._rate.value(at), self._slots.value(at)
         except RuntimeError:
             rate, slots = self._rate.last, self._slots.last
         return Stats(
@@ -136,8 +142,8 @@ class KeyBudget:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second that are kept to just now."""
-        return self._rate.value(anyio.current_time())
+        """Requests a second that were kept to when somebody last took a turn."""
+        return self._rate.last
 
     @asynccontextmanager
     async def turn(self, kind: Kind) -> AsyncIterator[Turn]:
@@ -151,6 +157,12 @@ class KeyBudget:
     async def take(self) -> Turn:
         """Wait behind all interactive calls."""
         return await self._wait(self._batches, None)
+
+    def take_now(self, at: float) -> Turn | None:
+        """Take a turn if nobody waits and one is free."""
+        if self._front(at) is None and self._delay(at, None) == 0:
+            return self._start(None, at)
+        return None
 
     def give_back(self, turn: Turn) -> None:  # noqa: ARG002 - another budget may need to know which
         """Free a slot."""
@@ -174,38 +186,39 @@ class KeyBudget:
     def left(self, turn: Turn) -> None:
         """Count a start that was held up from when it left."""
         if self._rate.last is not None:
-            self._pace.left(turn.started, anyio.current_time())
+            self._pace.left(turn.started, now())
 
-    def submits_wait(self) -> float:
-        """Tell how long submits are paused still, in seconds."""
-        return max(self._submits_at - anyio.current_time(), 0.0)
+    @property
+    def submits_at(self) -> float:
+        """Tell until when submits are paused."""
+        return self._submits_at
 
     def heed(self, error: VolcASRError, turn: Turn) -> None:
         """Cut the rate, or the slots, at once; a later refusal of what had started before says nothing new."""
         if not isinstance(error, RateLimited | ServerBusy):
             return
-        now = anyio.current_time()
+        at = now()
         self._rejected += 1
         if isinstance(error, RateLimited) and error.pauses_submits:
-            self._submits_at = max(self._submits_at, now + (error.retry_after_s or _SUBMIT_PAUSE_S))
+            self._submits_at = max(self._submits_at, at + (error.retry_after_s or _SUBMIT_PAUSE_S))
             return
-        self._pace.refused(now)
+        self._pace.refused(at)
         if error.retry_after_s is not None:
-            self._pace.hold(now + error.retry_after_s)
+            self._pace.hold(at + error.retry_after_s)
         busy, crowded = isinstance(error, ServerBusy), isinstance(error, RateLimited) and error.crowded
-        if busy and self._pace.refused_share(now) < _BUSY_SHARE:
+        if busy and self._pace.refused_share(at) < _BUSY_SHARE:
             return
         if busy or crowded:
-            self._slots.cut(now, started=turn.started, passed=0.0)
+            self._slots.cut(at, started=turn.started, passed=0.0)
         if busy or not crowded:
-            self._rate.cut(now, started=turn.started, passed=self._pace.let_through(now))
+            self._rate.cut(at, started=turn.started, passed=self._pace.let_through(at))
 
     # ---- the queue ----
 
     async def _wait(self, queue: dict[_Waiter, None], kind: Kind | None) -> Turn:
-        now = anyio.current_time()
-        if self._front(now) is None and self._delay(now, kind) == 0:
-            return self._start(kind, now)
+        at = now()
+        if self._front(at) is None and self._delay(at, kind) == 0:
+            return self._start(kind, at)
         waiter = _Waiter(kind)
         queue[waiter] = None
         try:
@@ -217,26 +230,27 @@ class KeyBudget:
     async def _stand(self, waiter: _Waiter) -> Turn:
         """Stand in the queue; in front of it, watch the clock."""
         while True:
-            now = anyio.current_time()
-            front = self._front(now)
-            delay = self._delay(now, waiter.kind) if front is waiter else None
+            at = now()
+            front = self._front(at)
+            delay = self._delay(at, waiter.kind) if front is waiter else None
             if delay == 0:
-                return self._start(waiter.kind, now)
+                return self._start(waiter.kind, at)
             if front is not waiter and front is not None:
                 front.woken.set()  # the end of a pause for submits changes who stands in front, and nobody else tells
-            with anyio.move_on_after(delay):
-                await waiter.woken.wait()
+            await wait_for(waiter.woken, delay)
             waiter.woken = anyio.Event()
 
-    def _delay(self, now: float, kind: Kind | None) -> float | None:
+    def _delay(self, at: float, kind: Kind | None) -> float | None:
         """Tell how long the front waiter has to wait; `None` until a slot is free, of which it will be told."""
-        if self._in_air >= self._slots_at(now):
+        if self._in_air >= self._slots_at(at):
             return None
-        delay = self._pace.delay(now, self._rate.value(now))
-        return max(delay, self._submits_at - now) if kind == "submit" else delay
+        delay = self._pace.delay(at, self._rate.value(at))
+        return max(delay, self._submits_at - at) if kind == "submit" else delay
 
-    def _front(self, now: float) -> _Waiter | None:
-        submits = self._calls["submit"] if self._submits_at <= now or not self._others_wait() else {}
+    def _front(self, at: float) -> _Waiter | None:
+        if not (self._batches or self._calls["query"] or self._calls["submit"]):
+            return None
+        submits = self._calls["submit"] if self._submits_at <= at or not self._others_wait() else {}
         queues = {"submit": submits, "query": self._calls["query"]}
         queue = queues[_OTHER[self._last]] or queues[self._last] or self._batches
         return next(iter(queue), None)
@@ -245,17 +259,17 @@ class KeyBudget:
         return bool(self._calls["query"] or self._batches)
 
     def _wake_front(self) -> None:
-        front = self._front(anyio.current_time())
-        if front is not None:
+        someone = self._batches or self._calls["query"] or self._calls["submit"]
+        if someone and (front := self._front(now())) is not None:
             front.woken.set()
 
-    def _slots_at(self, now: float) -> int:
-        return int(self._slots.value(now) or 1)
+    def _slots_at(self, at: float) -> int:
+        return int(self._slots.value(at) or 1)
 
-    def _start(self, kind: Kind | None, now: float) -> Turn:
-        self._pace.start(now, self._rate.value(now))
+    def _start(self, kind: Kind | None, at: float) -> Turn:
+        self._pace.start(at, self._rate.value(at))
         self._in_air += 1
         self._started += 1
         if kind is not None:
             self._last = kind
-        return Turn(now)
+        return Turn(at)

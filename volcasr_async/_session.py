@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import anyio
@@ -13,6 +11,7 @@ from msgspec import Struct
 
 from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
+from volcasr_async._clock import now
 from volcasr_async._transport import Door
 from volcasr_async.editions import Edition
 from volcasr_async.errors import TransportError, VolcASRError
@@ -65,39 +64,43 @@ class Session:
 
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""
-        now = anyio.current_time()
-        return Progress(self._dialect(order.edition), self.rules, order=order, due=now, since=now)
+        at = now()
+        return Progress(self._dialect(order.edition), self.rules, order=order, due=at, since=at)
 
     def follow(self, task: Task, order: Order | None = None) -> Progress:
         """Take up a task that may be old: its age decides how often it is asked about."""
-        now, age = anyio.current_time(), max(time.time() - task.submitted_at, 0.0)
-        due = now + max(self.rules.poll.first - age, 0.0)
+        at, age = now(), max(time.time() - task.submitted_at, 0.0)
+        due = at + max(self.rules.poll.first - age, 0.0)
         dialect = self._dialect(task.edition)
-        return Progress(dialect, self.rules, order=order, task=task, state="wait", since=now - age, due=due)
+        return Progress(dialect, self.rules, order=order, task=task, state="wait", since=at - age, due=due)
 
     async def request(self, progress: Progress, upload: Upload | None, turn: Turn) -> Step:
         """Make the job's next request in a turn of the budget; raises what went wrong, unplanned still."""
+        submitting = progress.kind == "submit"
+        call = progress.call(at=time.time())
+        patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
         try:
-            body = upload if progress.kind == "submit" else None
-            call = progress.call(at=time.time())
-            patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
-            with _doubting(progress):
-                reply = await self.door.send(
-                    call, body, reply_timeout=patience, leaving=partial(self.budget.left, turn)
-                )
+            reply = await self.door.send(
+                call, upload if submitting else None, reply_timeout=patience, leaving=partial(self.budget.left, turn)
+            )
             return progress.read(reply, at=time.time())
         except VolcASRError as error:
             self.budget.heed(error, turn)
             raise
+        except anyio.get_cancelled_exc_class():
+            if submitting:
+                # Cut off before its answer, it may have arrived.
+                progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
+            raise
 
     def went_on(self, progress: Progress, step: Pending) -> None:
         """Plan the next request after the news that the task is not finished."""
-        progress.went_on(step, now=anyio.current_time(), draw=_draw())
+        progress.went_on(step, now=now(), draw=_draw())
 
     def failed(self, progress: Progress, upload: Upload | None, error: VolcASRError) -> None:
         """Plan the next request after a failure, or raise it when it is final."""
         resendable = upload is None or upload.resendable
-        progress.failed(error, now=anyio.current_time(), draw=_draw(), resendable=resendable)
+        progress.failed(error, now=now(), draw=_draw(), resendable=resendable)
 
     def _dialect(self, edition: Edition) -> Dialect:
         if edition not in self._dialects:
@@ -110,18 +113,6 @@ def claimed(progress: Progress) -> Task | None:
     if progress.task is None and progress.doubt is not None and progress.order is not None:
         return progress.dialect.claim(progress.order, at=time.time())
     return progress.task
-
-
-@contextmanager
-def _doubting(progress: Progress) -> Iterator[None]:
-    """Remember that a submit which is cut off before its answer may have arrived."""
-    submitting = progress.kind == "submit"
-    try:
-        yield
-    except anyio.get_cancelled_exc_class():
-        if submitting:
-            progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
-        raise
 
 
 def _draw() -> float:

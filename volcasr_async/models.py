@@ -107,7 +107,7 @@ def _loose_words(body: bytes) -> tuple[Word, ...]:
     )
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class Task(Struct, frozen=True, kw_only=True, gc=False):
     """An accepted job, as a value: it holds no secret, and any process with credentials can wait for it.
 
     `id` is what the service is asked with: our own request id in v3, the service's in v1. `submitted_at` is seconds since

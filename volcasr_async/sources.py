@@ -51,7 +51,7 @@ class _Audio(Struct, frozen=True, kw_only=True):
             raise InputError(f'codec={self.codec!r} must be "raw" (PCM) or "opus"; leave it out for anything else')
 
 
-class AudioUrl(_Audio, frozen=True):
+class AudioUrl(_Audio, frozen=True, gc=False):
     """A link that the service downloads from: reachable from mainland China, without redirect or login.
 
     Its query is treated as a secret: it is sent to the service and shown, logged and pickled nowhere.
@@ -73,7 +73,7 @@ class AudioUrl(_Audio, frozen=True):
                 f"the service downloads http:// and https:// links only, not {_shown(self.url)!r:.120}; for a local file "
                 "pass pathlib.Path(...)"
             )
-        if any(c.isspace() or not c.isprintable() for c in self.url):
+        if " " in self.url or not self.url.isprintable():
             raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them")
 
     @property
@@ -206,7 +206,7 @@ def _shown(text: str) -> str:
 
 def link_label(url: str) -> str:
     """Name a recording by its link: signing it anew does not change the name, nor can the name be used as the link."""
-    if not any(mark in url for mark in "?#@"):
+    if "?" not in url and "#" not in url and "@" not in url:
         return url
     parts = urlsplit(url)
     rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]

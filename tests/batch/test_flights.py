@@ -5,7 +5,9 @@ import pytest
 
 from volcasr_async import ApiKey, Job, Limits, PollPolicy, RetryPolicy, Standard
 from volcasr_async._budget import KeyBudget
-from volcasr_async.batch.flights import Board, Flight, Rooms, as_failure
+from volcasr_async.batch.board import Board
+from volcasr_async.batch.flight import Flight, as_failure
+from volcasr_async.batch.rooms import Rooms
 from volcasr_async.errors import InputError, TransportError
 from volcasr_async.job import prepare
 from volcasr_async.protocol.dialects import dialect_of
@@ -30,7 +32,7 @@ def pick(board, now=0.0, submits_at=0.0, left=None):
 def test_an_empty_board():
     """There is nothing to do and never will be."""
     board = Board()
-    assert board.next_at(0.0) is None
+    assert board.next_at(0.0, 0.0) is None
     assert pick(board) is None
     assert len(board) == 0
 
@@ -41,7 +43,7 @@ def test_queries_go_by_due_time_and_submits_by_the_list():
     for name, due in (("late", 9.0), ("soon", 3.0), ("now", 1.0)):
         one = flight(name, "wait", due)
         board.plan(one, one.under_way)
-    assert (board.next_at(0.0), board.waiting) == (1.0, 3)
+    assert (board.next_at(0.0, 0.0), board.waiting) == (1.0, 3)
     assert [pick(board, now) for now in (0.5, 1.0, 2.0, 10.0, 10.0, 10.0)] == [None, "now", None, "soon", "late", None]
     for name in "ab":
         board.arm(flight(name))
@@ -55,25 +57,12 @@ def test_paused_submits():
     """No submit, new or again, before the pause ends."""
     board = Board()
     board.arm(flight("a"))
-    assert board.next_at(50.0) == 50.0
+    assert board.next_at(0.0, 50.0) == 50.0
     assert pick(board, 40.0, submits_at=50.0) is None
     assert pick(board, 50.0, submits_at=50.0) == "a"
     again = flight("again", due=2.0)
     board.plan(again, again.under_way)
-    assert (board.next_at(50.0), board.next_at(0.0)) == (50.0, 2.0)
-
-
-def test_what_is_put_back_is_as_before():
-    """A job that was picked and not served is first again, or due when it was."""
-    board = Board()
-    for name in "ab":
-        board.arm(flight(name))
-    first = board.pick(0.0, submits_at=0.0, left=None, total=2, rate=None)
-    board.put_back(first)
-    assert [pick(board), pick(board)] == ["a", "b"]
-    query = flight("q", "wait", 7.0)
-    board.put_back(query)
-    assert board.next_at(0.0) == 7.0
+    assert (board.next_at(0.0, 50.0), board.next_at(0.0, 0.0)) == (50.0, 2.0)
 
 
 def test_what_the_service_has_nothing_of():

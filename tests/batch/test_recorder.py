@@ -3,7 +3,7 @@
 import pytest
 
 from volcasr_async import Job, Standard
-from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.flight import Flight
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.errors import EmptyAudio, InputError, SubmitUncertain, TransportError, WaitTimeout
 from volcasr_async.journal import Entry, request_id_of

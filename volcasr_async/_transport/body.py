@@ -30,9 +30,24 @@ class Body(httpx.AsyncByteStream):
         """What the other side can have: nothing, a part, or all."""
         return "yes" if self._done else "maybe" if self._begun else "no"
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of it where it is short enough to leave in one piece, for an engine that makes use of that."""
+        return self._call.prefix if self._upload is None else None
+
+    def leave(self) -> None:
+        """Note that `whole` leaves now, past the pieces."""
+        self._begun = self._done = True
+        self._leaving()
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._running = self._pieces()
         return self._running
+
+    @property
+    def is_open(self) -> bool:
+        """Whether pieces were taken from it."""
+        return self._running is not None
 
     async def aclose(self) -> None:
         """End what is still open of it, so that no file waits for the garbage collector."""

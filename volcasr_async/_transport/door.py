@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import logging
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec.structs import replace
 
 from volcasr_async._audio import Upload
 from volcasr_async._transport.body import Body
-from volcasr_async._transport.lanes import Lanes, decoded, read_bounded
+from volcasr_async._transport.engine import Engine
+from volcasr_async._transport.guest import Guest
+from volcasr_async._transport.lanes import Lanes
+from volcasr_async._transport.replies import decoded
 from volcasr_async._version import __version__
 from volcasr_async.environment import is_loopback
-from volcasr_async.errors import InputError, TransportError
+from volcasr_async.errors import ConfigurationError, InputError, TransportError
 from volcasr_async.protocol.messages import Call, Reply
 
 _log = logging.getLogger("volcasr_async")
 
-MOST_LANES = 64
+MOST_CONNECTIONS = 64
 """Each TLS connection holds a quarter of a megabyte, and many handshakes at once stall the loop."""
 
-Header = tuple[bytes, bytes]
-
-_CONNECT_S = 15.0
-_WRITE_S = 60.0
 _NOTHING_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
 
 
@@ -37,23 +35,22 @@ class Door:
     """Sends calls to one base URL. Closes what it opened, and leaves open what it was given."""
 
     def __init__(self, base_url: str, *, connections: int, http: Any | None = None) -> None:
-        self._base = base_url
         parts = urlsplit(base_url)
         self.host, self.base_path = parts.netloc, parts.path
         self._closed = False
-        self._lanes = Lanes(min(connections, MOST_LANES), proxy=_proxy(base_url)) if http is None else None
-        self._http: Any = self._lanes if http is None else http
-        self._is_transport = hasattr(self._http, "handle_async_request")
-        self._library = _library_of(self._http)
-        self._nothing_sent = tuple(getattr(self._library, name) for name in _NOTHING_SENT)
-        self._failures: tuple[type[Exception], ...] = (httpx.TransportError, httpx.DecodingError)
-        if self._library is not httpx:
-            self._failures += (self._library.TransportError, self._library.DecodingError)
+        library: ModuleType = httpx
+        if http is None or isinstance(http, str):
+            self._engine = engine_of(http or "httpx", base_url, min(connections, MOST_CONNECTIONS))
+        else:
+            self._engine = guest = Guest(base_url, http)
+            library = guest.library
+        self._nothing_sent = tuple(getattr(library, name) for name in _NOTHING_SENT)
+        self._failures = (httpx.TransportError, httpx.DecodingError, library.TransportError, library.DecodingError)
         self._common = [
-            (b"Host", self.host.encode("idna" if not self.host.isascii() else "ascii")),
-            (b"User-Agent", f"volcasr-async/{__version__}".encode()),
-            (b"Accept", b"*/*"),
-            (b"Accept-Encoding", b"identity"),
+            ("Host", self.host if self.host.isascii() else self.host.encode("idna").decode()),
+            ("User-Agent", f"volcasr-async/{__version__}"),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
         ]
 
     async def send(
@@ -66,67 +63,61 @@ class Door:
         if self._closed:
             raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
         body = Body(call, upload, leaving)
-        headers = [*self._common, *((k.encode(), v.encode()) for k, v in call.headers)]
-        headers.append((b"Content-Length", b"%d" % body.length))
-        timeout = {"connect": _CONNECT_S, "pool": _CONNECT_S, "write": _WRITE_S, "read": reply_timeout}
-        async with aclosing(body):
-            with self._translated(body):
-                reply = await self._attempt(call.path, headers, body, timeout)
-        _log.debug("%s answered HTTP %s with %d bytes", call.path, reply.status, len(reply.body))
-        return reply
-
-    async def _attempt(self, path: str, headers: list[Header], body: Body, patience: dict[str, float]) -> Reply:
-        reply = await self._request(self._base + path, headers, body, {"timeout": patience})
+        headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
         try:
-            content = await read_bounded(reply)
+            reply = _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
+        except self._failures as error:
+            if error is body.broken:
+                raise  # the audio came from an HTTP response, say, and that broke
+            raise self._translated(error, body) from error
         finally:
-            await reply.aclose()
-        encoding = reply.headers.get("content-encoding", "")
-        if encoding:
-            content = decoded(content, encoding.lower())
-        return Reply(reply.status_code, reply.headers, content)
-
-    async def _request(self, url: str, headers: list[Header], body: Body, extensions: dict[str, Any]) -> httpx.Response:
-        """Call a transport directly: the client above it costs 200 us and more, for nothing that we use.
-
-        A client's own `build_request` would add its cookies, headers and parameters, which are meant for others.
-        """
-        # httpx2 takes streams of its own kind only.
-        content = {"stream": body} if self._library is httpx else {"content": body}
-        request = self._library.Request("POST", url, headers=headers, extensions=extensions, **content)
-        reply: httpx.Response
-        if self._is_transport:
-            reply = await self._http.handle_async_request(request)
-        else:
-            reply = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            if body.is_open:
+                await body.aclose()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s answered HTTP %s with %d bytes", call.path, reply.status, len(reply.body))
         return reply
 
     async def aclose(self) -> None:
         """Close our own connections, and send nothing any more."""
         self._closed = True
-        if self._lanes is not None:
-            await self._lanes.aclose()
+        await self._engine.aclose()
 
-    @contextmanager
-    def _translated(self, body: Body) -> Iterator[None]:
-        """Turn the HTTP library's errors into ours, once."""
-        try:
-            yield
-        except self._failures as error:
-            if error is body.broken:
-                raise  # the audio came from an HTTP response, say, and that broke
-            nothing = isinstance(error, self._nothing_sent)
-            sent = "no" if nothing else body.sent
-            why = str(error) or "no further reason"
-            raise TransportError(f"{type(error).__name__} on the way to {self.host}: {why}", sent=sent) from error
+    def _translated(self, error: Exception, body: Body) -> TransportError:
+        """Turn the HTTP library's error into ours."""
+        nothing = isinstance(error, self._nothing_sent) and not _by_aiohttp(error)
+        sent = "no" if nothing else body.sent
+        why = str(error) or "no further reason"
+        return TransportError(f"{type(error).__name__} on the way to {self.host}: {why}", sent=sent)
 
 
-def _library_of(http: Any) -> ModuleType:
-    """Find the library whose errors a client raises: httpx, or its twin httpx2, which has the same names."""
-    roots = {base.__module__.partition(".")[0] for base in type(http).__mro__}
-    if "httpx2" in roots:
-        return sys.modules["httpx2"]  # its class is here, so it has been imported
-    return httpx
+def engine_of(name: str, base_url: str, connections: int) -> Engine:
+    """Make the engine of that name: "httpx", or "aiohttp" of the extra `[speed]`."""
+    if name == "httpx":
+        return Lanes(base_url, connections, proxy=_proxy(base_url))
+    if name != "aiohttp":
+        raise InputError(
+            f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx'
+        )
+    try:
+        from volcasr_async._transport.express import Express
+    except ImportError as error:
+        raise ConfigurationError(
+            'http="aiohttp" needs aiohttp 3.12 or later: pip install "volcasr-async[speed]"'
+        ) from error
+    return Express(base_url, connections, proxy=_proxy(base_url))
+
+
+def _by_aiohttp(error: Exception) -> bool:
+    """Tell whether aiohttp is underneath: httpx-aiohttp calls any broken connection a time-out of connecting.
+
+    The body knows better whether it had begun to leave.
+    """
+    return type(error.__cause__).__module__.partition(".")[0] == "aiohttp"
+
+
+def _plain(reply: Reply) -> Reply:
+    encoding = reply.headers.get("content-encoding")
+    return replace(reply, body=decoded(reply.body, encoding.lower())) if encoding else reply
 
 
 def _proxy(base_url: str) -> str | None:

@@ -1,24 +1,27 @@
-"""What moves the jobs of a batch: armer, pump and workers around one board.
+"""What moves the jobs of a batch: an armer and workers around one board.
 
-    fresh --armer--> board --pump--> worker --> outcome
-                       ^                |
-                       +--- not yet ----+
+    fresh --armer--> board --worker--> outcome
+                       ^        |
+                       +-not yet+
 
-The *armer* looks at local audio and has the journal write "may be sent" shortly before a job's turn. The *pump* takes a
-turn of the budget for whatever is due next and hands it to a *worker*, which makes one request and puts the job back on
-the board or brings its outcome.
+The *armer* looks at local audio and has the journal write "may be sent" shortly before a job's turn. One *worker* at a
+time holds the baton: it waits until something is due, takes a turn of the budget for it, passes the baton on, makes that
+one request, and puts the job back on the board or brings its outcome. Where much is due, nobody waits for anybody.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from volcasr_async._budget import Turn
+from volcasr_async._clock import now
 from volcasr_async._session import Session, claimed
-from volcasr_async.batch.flights import Board, Flight, Rooms, as_failure, late
+from volcasr_async.batch.armer import Armer
+from volcasr_async.batch.board import Board
+from volcasr_async.batch.flight import Flight, as_failure, late
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import VolcASRError
@@ -36,13 +39,14 @@ class Engine:
 
     def __init__(self, session: Session, recorder: Recorder, *, workers: int) -> None:
         self.session, self.recorder, self.board = session, recorder, Board()
-        self._workers, self._ahead = workers, 2 * workers
-        self.fresh: deque[Flight] = deque()
+        self._workers = workers
         self.flying: set[str] = set()
-        self.places_free, self._armable, self._pumpable = Signal(), Signal(), Signal()
-        self.open = self.in_air = self.done = self.failed = self.requests = self.audio_ms = self.enlisted = 0
-        self._arming = self._at_work = 0
-        self._rooms = Rooms(session.budget)
+        self.places_free, self._due = Signal(), Signal()
+        self._armer = Armer(session, recorder, self.board, workers=workers, armed=self._due.set, fail=self.fail)
+        self.enlist, self._rooms = self._armer.enlist, self._armer.rooms
+        self._watched = 0.0  # until when the baton's holder sleeps
+        self._baton = anyio.Lock(fast_acquire=True)
+        self.open = self.in_air = self.done = self.failed = self.requests = self.audio_ms = self._at_work = 0
         self._beginning = anyio.CancelScope()
         self.exhausted = self.stopping = False
         self.error: Exception | None = None
@@ -52,16 +56,10 @@ class Engine:
 
     # ---- what others tell it ----
 
-    def enlist(self, flight: Flight) -> None:
-        """Take in a job that has to be submitted."""
-        self.enlisted += 1
-        self.fresh.append(flight)
-        self._armable.set()
-
     def put(self, flight: Flight, progress: Progress) -> None:
         """Put a job on the board for its next request."""
-        self.board.plan(flight, progress)
-        self._pumpable.set()
+        if self.board.plan(flight, progress) < self._watched:
+            self._due.set()
 
     def end_of_input(self) -> None:
         """Nothing more will be enlisted."""
@@ -72,7 +70,7 @@ class Engine:
         """Begin nothing more, and wait for nothing that would only serve to."""
         self.stopping = True
         self._beginning.cancel()
-        self._rooms.give_up()
+        self._armer.stop()
         self._wake()
 
     def halt(self, error: Exception) -> None:
@@ -103,117 +101,73 @@ class Engine:
 
     async def run(self) -> None:
         """Run until everything has ended or was stopped, and the requests in the air have come back."""
-        hands, work = anyio.create_memory_object_stream[Hand](0)
-        idle = anyio.Semaphore(self._workers)
         with self._outcomes:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(reported, self.halt, self._arm)
-                for _ in range(self._workers):
-                    tasks.start_soon(self._work, work.clone(), idle)
-                work.close()
-                async with hands:
-                    with self._beginning:
-                        await reported(self.halt, self._pump, hands, idle)
-                self._armable.set()
+                tasks.start_soon(reported, self.halt, self._armer.run)
+                async with anyio.create_task_group() as workers:
+                    for _ in range(self._workers):
+                        workers.start_soon(reported, self.halt, self._work)
+                self._armer.stop()
 
-    async def _arm(self) -> None:
-        while not self._over:
-            count = min(len(self.fresh), self._ahead - self.board.armed)
-            if count <= 0:
-                await self._armable.wait()
-                continue
-            flights = [self.fresh.popleft() for _ in range(count)]
-            self._arming = count
-            await self._ready(flights)
-            del flights
-            self._arming = 0
-            self._pumpable.set()
-
-    async def _ready(self, flights: list[Flight]) -> None:
-        """Make these ready for their submit: links together, local audio one by one, as there is room in the air."""
-        links = []
-        for flight in flights:
-            if not flight.is_prepared and not await self._prepare(flight):
-                continue
-            if flight.upload is None or self._rooms.has(flight):
-                links.append(flight)
-                continue
-            await self._launch(links)
-            links = []
-            if not await self._rooms.take(flight, flight.upload):
-                return
-            await self._launch([flight])
-        await self._launch(links)
-
-    async def _prepare(self, flight: Flight) -> bool:
-        """Make the order and look at local audio; bad input is the job's outcome."""
-        try:
-            order = flight.progress.order if flight.progress is not None else None
-            if order is None:
-                order = self.session.order(flight.job).named(self.recorder.request_id(flight))
-            order, flight.upload = await self.session.look(order)
-        except Exception as error:  # noqa: BLE001 - a job may hold anything
-            await self.fail(flight, as_failure(flight.key, error))
-            return False
-        if flight.progress is None:
-            flight.progress = self.session.begin(order)
-        flight.progress.order = order
-        return True
-
-    async def _launch(self, flights: list[Flight]) -> None:
-        """Write down that these may be sent from now on; then they may."""
-        for flight in flights:
-            if flight.under_way.dialect.can_ask:
-                self.recorder.sent(flight)
-        await self.recorder.settle()
-        for flight in flights:
-            self.board.arm(flight)
-        self._arming -= len(flights)
-        self._pumpable.set()
-
-    async def _pump(self, hands: MemoryObjectSendStream[Hand], idle: anyio.Semaphore) -> None:
-        while not self._over:
-            now = anyio.current_time()
-            at = self.board.next_at(now + self.session.budget.submits_wait())
-            if at is None or at > now:
-                await self._pumpable.wait(None if at is None else at - now)
-                continue
-            await idle.acquire()
-            turn = await self.session.budget.take()
-            flight = self._pick(anyio.current_time())
-            if flight is None:
-                self.session.budget.give_back(turn)
-                idle.release()
-                continue
-            self._at_work += 1
-            self._armable.set()
+    async def _work(self) -> None:
+        while (hand := await self._next()) is not None:
             try:
-                await hands.send((turn, flight))
-            except BaseException:
-                self.session.budget.give_back(turn)
-                self.board.put_back(flight)
-                raise
+                await self._serve(*hand)
+            except Exception as error:  # noqa: BLE001 - audio and journal are the caller's, and may raise anything
+                self.halt(error)
+            del hand  # an idle worker would keep the job, audio and all
+            self._at_work -= 1
+            if self._over:
+                self._due.set()
 
-    def _pick(self, now: float) -> Flight | None:
+    async def _next(self) -> Hand | None:
+        """Hold the baton until there is a request to make; `None` when nothing more will be begun."""
         budget = self.session.budget
-        left = len(self.fresh) + self._arming if self.exhausted else None
+        if self._baton.locked():
+            await self._baton.acquire()
+        else:
+            self._baton.acquire_nowait()
+        try:
+            while not self._over:
+                moment = now()
+                at = self.board.next_at(moment, budget.submits_at)
+                if at is None or at > moment:
+                    self._watched = math.inf if at is None else at
+                    await self._due.wait(None if at is None else at - moment)
+                    self._watched = 0.0
+                elif (turn := budget.take_now(moment) or await self._turn()) is not None:
+                    flight = self._pick(turn.started)
+                    if flight is not None:
+                        self._at_work += 1
+                        self._armer.hurry()
+                        return turn, flight
+                    budget.give_back(turn)
+            return None
+        finally:
+            self._baton.release()
+
+    async def _turn(self) -> Turn | None:
+        """Wait for a turn of the budget; `None` when that was given up."""
+        turn = None
+        with anyio.CancelScope() as self._beginning:
+            turn = await self.session.budget.take()
+        if turn is not None and self.stopping:
+            self.session.budget.give_back(turn)
+            return None
+        return turn
+
+    def _pick(self, moment: float) -> Flight | None:
+        budget = self.session.budget
+        left = self._armer.left if self.exhausted else None
         return self.board.pick(
-            now, submits_at=now + budget.submits_wait(), left=left, total=self.enlisted, rate=budget.rate
+            moment, submits_at=budget.submits_at, left=left, total=self._armer.enlisted, rate=budget.rate
         )
 
-    async def _work(self, work: MemoryObjectReceiveStream[Hand], idle: anyio.Semaphore) -> None:
-        with work:
-            async for turn, flight in work:
-                await reported(self.halt, self._serve, turn, flight, flight.under_way)
-                del flight  # an idle worker would keep it, audio and all
-                self._at_work -= 1
-                idle.release()
-                self._pumpable.set()
-
-    async def _serve(self, turn: Turn, flight: Flight, progress: Progress) -> None:
+    async def _serve(self, turn: Turn, flight: Flight) -> None:
         """Make one request of a job and do what its answer asks for."""
+        progress = flight.under_way
         if isinstance(step := await self._request(turn, flight, progress), Transcript):
-            self.board.sharing.finished(anyio.current_time() - progress.since)
+            self.board.finished(progress, now())
             self.recorder.done(flight, step)
             await self.recorder.settle()
             await self.bring(flight, Done(flight.job, step))
@@ -226,7 +180,7 @@ class Engine:
         self.requests += 1
         self.in_air += 1
         if progress.kind == "submit" and not progress.sends:
-            progress.since = anyio.current_time()  # its patience begins here, not where it was made ready
+            progress.since = now()  # its patience begins here, not where it was made ready
         try:
             if progress.kind == "submit" and not progress.dialect.can_ask:
                 # Nobody could resolve it after a crash: not a moment earlier than it is true.
@@ -245,8 +199,12 @@ class Engine:
 
     async def _went_on(self, flight: Flight, progress: Progress, step: Pending) -> None:
         first = progress.state != "wait"
+        if not first:
+            self.board.unfinished(progress, now())
         self.session.went_on(progress, step)
         if first:
+            if not progress.rules.retry.new_tasks:
+                progress.order = None  # the task says all that is needed now, and a hundred thousand may wait
             self.recorder.accepted(flight, step.task)
             await self.recorder.settle()
             await self._rooms.leave(flight)
@@ -264,17 +222,17 @@ class Engine:
             await self.fail(flight, final)
             return
         if progress.order is not None and progress.order.request_id != name:
-            self.enlist(flight)  # a fresh task: its new id is written down before it is sent
+            self._armer.enlist(flight)  # a fresh task: its new id is written down before it is sent
         else:
             await self._again(flight, progress)
 
     async def _again(self, flight: Flight, progress: Progress) -> None:
         """Plan a job's next request, unless its time is up."""
         edition = progress.task.edition if progress.task is not None else progress.order and progress.order.edition
-        if edition and anyio.current_time() - progress.since > edition.patience_s:
+        if edition and now() - progress.since > edition.patience_s:
             await self.fail(flight, late(flight, claimed(progress), edition.patience_s))
         elif progress.kind == "submit" and not flight.is_prepared:
-            self.enlist(flight)  # an earlier run had looked at its audio
+            self._armer.enlist(flight)  # an earlier run had looked at its audio
         else:
             self.put(flight, progress)
 
@@ -296,9 +254,9 @@ class Engine:
 
     @property
     def _over(self) -> bool:
-        idle = not (self.fresh or self._arming or self._at_work or len(self.board))
+        idle = not (self._armer.left or self._at_work or len(self.board))
         return self.stopping or (self.exhausted and idle)
 
     def _wake(self) -> None:
-        for signal in (self.places_free, self._armable, self._pumpable):
+        for signal in (self.places_free, self._due):
             signal.set()

@@ -8,7 +8,7 @@ import anyio.lowlevel
 
 from volcasr_async.batch.engine import Engine
 from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, stand_in
-from volcasr_async.batch.flights import Flight, as_failure
+from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.resume import fingerprint_of, plan
 from volcasr_async.errors import InputError, SubmitUncertain, TransportError, VolcASRError
 from volcasr_async.job import Job, Order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.flight import Flight
 from volcasr_async.errors import ReplyError, SubmitUncertain, TransportError, VolcASRError, WaitTimeout
 from volcasr_async.journal import Change, Entry, Journal, State, request_id_of
 from volcasr_async.models import Task, Transcript
@@ -97,7 +97,8 @@ class Recorder:
     ) -> None:
         if self._journal is None:
             return
-        order = flight.progress.order if flight.progress is not None else None
+        progress = flight.progress
+        order = (progress.order or progress.task) if progress is not None else None
         change = Change(
             key=flight.key,
             state=state,

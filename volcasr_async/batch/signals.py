@@ -7,6 +7,8 @@ from typing import TypeVarTuple, Unpack
 
 import anyio
 
+from volcasr_async._clock import wait_for
+
 _T = TypeVarTuple("_T")
 
 
@@ -22,8 +24,7 @@ class Signal:
 
     async def wait(self, most: float | None = None) -> None:
         """Wait to be woken, *most* seconds at most."""
-        with anyio.move_on_after(most):
-            await self._event.wait()
+        await wait_for(self._event, most)
         if self._event.is_set():
             self._event = anyio.Event()
 

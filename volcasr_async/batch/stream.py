@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,7 @@ from anyio.abc import TaskGroup
 from volcasr_async._session import Session
 from volcasr_async.batch.engine import Engine
 from volcasr_async.batch.feed import Feed, Input
-from volcasr_async.batch.flights import Flight
+from volcasr_async.batch.flight import Flight
 from volcasr_async.batch.intake import Intake
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import reported
@@ -92,13 +91,14 @@ class Batch:
                 engine.recorder.delivered(flight.key)
             engine.settled(flight)
             self._last = None
-        with contextlib.suppress(anyio.EndOfStream, anyio.ClosedResourceError):
+        try:
             self._last = await engine.outcomes.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            pass
+        else:
             engine.taken()
             return self._last[1]
-        if engine.error is not None:
-            raise engine.error
-        raise StopAsyncIteration
+        raise engine.error or StopAsyncIteration
 
     def stop(self) -> None:
         """Begin nothing more: the iteration ends when the requests in the air have. The journal keeps the rest."""

@@ -69,6 +69,7 @@ class Progress(Struct):
     endings: int = 0
     sends: int = 0
     fresh: int = 0
+    asks: int = 0
     spent: bool = False
     doubt: VolcASRError | None = None
 
@@ -89,6 +90,7 @@ class Progress(Struct):
         if self.task is None:
             msg = "there is no task to ask about"
             raise RuntimeError(msg)
+        self.asks += 1
         return self.dialect.follow(self.task)
 
     def read(self, reply: Reply, *, at: float) -> Step:
@@ -108,7 +110,7 @@ class Progress(Struct):
         self.failures = self.misses = self.endings = 0
         self.doubt = None
         if self.state != "wait":
-            self.state, self.since = "wait", now
+            self.state, self.since, self.asks = "wait", now, 0
             self.due = now + jittered(self.rules.poll.first, draw)
         else:
             self.due = now + self._gap(now, draw)

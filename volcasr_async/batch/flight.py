@@ -1,0 +1,53 @@
+"""One job on its way through a batch: a record, for a sleeping task would hold ten times as much."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from volcasr_async._audio import Upload
+from volcasr_async.errors import InputError, VolcASRError, WaitTimeout, without_queries
+from volcasr_async.job import Job
+from volcasr_async.models import Task
+from volcasr_async.protocol.progress import Progress
+from volcasr_async.sources import AudioUrl
+
+
+class Flight(Struct):
+    """One job, from reading to its outcome."""
+
+    job: Job
+    key: str
+    fingerprint: str = ""
+    attempt: int = 0
+    request_id: str = ""
+    """What an earlier run named its task, where nothing was sent under that name."""
+    progress: Progress | None = None
+    upload: Upload | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it could be sent now: its order is made, and local audio was looked at."""
+        return self.progress is not None and (self.upload is not None or isinstance(self.job.source, AudioUrl))
+
+    @property
+    def under_way(self) -> Progress:
+        """Where it stands, once it has been prepared."""
+        if self.progress is None:
+            msg = f"{self.key} has not been prepared"
+            raise RuntimeError(msg)
+        return self.progress
+
+
+def as_failure(key: str, error: Exception) -> VolcASRError:
+    """Make of whatever a caller's job or audio raised an error that can be its outcome."""
+    if isinstance(error, VolcASRError):
+        return error
+    failure = InputError(f"{key} cannot be sent: {type(error).__name__}: {without_queries(str(error))}")
+    failure.__cause__ = error
+    return failure
+
+
+def late(flight: Flight, task: Task | None, seconds: float) -> WaitTimeout:
+    """Say that a job's time is up."""
+    more = "its task can be waited for" if task is not None else "the service has not taken it"
+    return WaitTimeout(f"{flight.key} was not finished within {seconds / 3600:g} h; {more}", task=task, job=flight.job)
