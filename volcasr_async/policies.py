@@ -69,6 +69,9 @@ class PollPolicy(Struct, frozen=True, kw_only=True):
 
     The first query goes out `first` seconds after the submit was accepted; after it, the gap is `growth` times the task's
     age, at least `shortest` and at most `longest` (`None`: 30 s, idle edition 300 s), give or take a tenth.
+
+    A batch learns how long its tasks take: while hardly any is finished at the age of `first`, it asks later, by `longest`
+    at most.
     """
 
     first: float = 2.0

@@ -1,13 +1,14 @@
 """Arithmetic on the time and a draw: properties."""
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from volcasr_async import PollPolicy, RetryPolicy
-from volcasr_async.protocol.timing import GUARD_S, Adaptive, Pace, Sharing, jittered, poll_gap, retry_pause
+from volcasr_async.protocol.timing import GUARD_S, Adaptive, Hunch, Pace, Sharing, jittered, poll_gap, retry_pause
 
 DRAW = st.floats(0, 1, exclude_max=True)
 AGE = st.floats(0, 1e7)
@@ -214,3 +215,48 @@ def test_a_start_that_left_late_holds_its_successors() -> None:
     assert late.delay(1.0, 4) == pytest.approx(prompt.delay(1.0, 4) + 0.06)
     late.left(0.25, 0.251)
     assert late.delay(1.0, 4) == pytest.approx(prompt.delay(1.0, 4) + 0.06)
+
+
+def first_questions(hunch: Hunch, took: list[float], *, first: float, longest: float = 30.0) -> list[bool]:
+    """Ask about tasks, one after another, each as old as the hunch says, and never again."""
+    found = []
+    for time in took:
+        age = first + hunch.wait(first)
+        found.append(time <= age)
+        hunch.asked(age, found=found[-1], longest=longest)
+    return found
+
+
+@given(st.floats(3.0, 20.0), st.integers(0, 10**6))
+def test_first_questions_come_to_pay(median: float, seed: int) -> None:
+    """Whatever the tasks take, soon a third or more of the first questions find a result."""
+    random = Random(seed)
+    took = [random.lognormvariate(math.log(median), 0.3) for _ in range(600)]
+    found = first_questions(Hunch(), took, first=2.0)
+    assert sum(found[300:]) / 300 > 0.25
+
+
+def test_first_questions_come_back_when_tasks_are_quick_again() -> None:
+    """A hundred slow tasks do not keep quick ones waiting for good."""
+    hunch = Hunch()
+    first_questions(hunch, [25.0] * 300, first=2.0)
+    slow = hunch.age
+    first_questions(hunch, [1.0] * 600, first=2.0)
+    assert hunch.age < 2.5 < slow
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.booleans()), max_size=300), st.floats(1.0, 300.0), st.floats(0, 1e4))
+def test_nobody_waits_longer_than_the_longest_gap(asked: list[tuple[float, bool]], longest: float, age: float) -> None:
+    """Whatever it learned, a task is asked about when it is as old as the longest gap."""
+    hunch = Hunch()
+    for at, found in asked:
+        hunch.asked(at, found=found, longest=longest)
+    assert 0.0 <= hunch.wait(age) <= max(longest - age, 0.0) + CLOSE
+
+
+def test_what_was_asked_before_it_was_learned_counts_no_more() -> None:
+    """Sixty-four questions in the air at once make one step, not four."""
+    hunch = Hunch()
+    for _ in range(64):
+        hunch.asked(2.0, found=False, longest=30.0)
+    assert hunch.age == 2.5

@@ -63,7 +63,7 @@ class Express:
                 raise body.broken from None
             for kind, name in _NAMES:
                 if isinstance(error, kind):
-                    raise name(str(error)) from error
+                    raise name(_why(error)) from error
             raise
 
     async def aclose(self) -> None:
@@ -164,3 +164,9 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
             raise too_long()
         parts.append(part)
     return b"".join(parts)
+
+
+def _why(error: Exception) -> str:
+    """Tell it in a line: a reply that cannot be parsed is quoted after it."""
+    told = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return told.partition("\n")[0] or type(error).__name__

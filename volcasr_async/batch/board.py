@@ -64,13 +64,15 @@ class Board:
     def finished(self, progress: Progress, now: float) -> None:
         """Learn from a task that ended how long tasks take."""
         self.sharing.finished(now - progress.since)
-        if progress.asks == 1:
-            self.hunch.asked(now - progress.since, found=True)
+        self._asked(progress, now, found=True)
 
     def unfinished(self, progress: Progress, now: float) -> None:
         """Learn from a task that goes on."""
+        self._asked(progress, now, found=False)
+
+    def _asked(self, progress: Progress, now: float, *, found: bool) -> None:
         if progress.asks == 1:
-            self.hunch.asked(now - progress.since, found=False)
+            self.hunch.asked(now - progress.since, found=found, longest=progress.longest_gap)
 
     def unsent(self) -> list[Flight]:
         """Name the jobs of which the service has nothing: never sent, or refused without a doubt."""
@@ -83,7 +85,7 @@ class Board:
             progress = flight.under_way
             if progress.asks or progress.state != "wait":
                 break
-            wait = self.hunch.wait(progress.rules.poll, now - progress.since)
+            wait = self.hunch.wait(now - progress.since)
             if wait <= 0:
                 break
             self._queries.pop()

@@ -262,9 +262,15 @@ class Progress(Struct):
         failures = 1 if _only_pace(error) else max(self.failures, 1)
         return retry_pause(self.rules.retry, failures=failures, draw=draw, asked=asked)
 
+    @property
+    def longest_gap(self) -> float:
+        """For how long the task may stay unasked at most, in seconds."""
+        if self.rules.poll.longest is not None:
+            return self.rules.poll.longest
+        return self.task.edition.longest_gap_s if self.task is not None else 30.0
+
     def _gap(self, now: float, draw: float) -> float:
-        longest = self.task.edition.longest_gap_s if self.task is not None else 30.0
-        return poll_gap(self.rules.poll, age=now - self.since, longest=longest, draw=draw)
+        return poll_gap(self.rules.poll, age=now - self.since, longest=self.longest_gap, draw=draw)
 
     def _order(self) -> Order:
         if self.order is None:

@@ -182,8 +182,9 @@ class Hunch:
     """Learns how old the tasks of a batch have to be before asking about them is worth a request.
 
     A batch's tasks take similar times. While fewer than a third of the first questions find a result, first questions come
-    a quarter later, while most do, a tenth earlier; `PollPolicy.first` stays the earliest. So each result waits a fraction
-    of the usual processing time, and a task needs two or three requests however long it takes.
+    a quarter later, while most do, a tenth earlier; never before `PollPolicy.first`, and never later than the *longest*
+    gap, so that one kind of task cannot keep another waiting for long. Most results then wait a fraction of the usual
+    processing time, and a task needs two or three requests however long it takes.
     """
 
     def __init__(self) -> None:
@@ -191,7 +192,7 @@ class Hunch:
         self._oldest = 0.0
         self._asked = self._found = 0
 
-    def asked(self, age: float, *, found: bool) -> None:
+    def asked(self, age: float, *, found: bool, longest: float) -> None:
         """Note what the first question about a task of *age* brought."""
         if age < _NEAR * self.age:
             return  # it was sent before this was learned
@@ -202,13 +203,12 @@ class Hunch:
             return
         share = self._found / self._asked
         if share < _RARE:
-            self.age = max(self.age, self._oldest) * _LATER
+            self.age = min(max(self.age, self._oldest) * _LATER, longest)
         elif share > _USUAL:
             self.age *= _EARLIER
         self._asked = self._found = 0
         self._oldest = 0.0
 
-    def wait(self, policy: PollPolicy, age: float) -> float:
-        """Tell how long a task of *age* that was never asked about should stay so."""
-        longest = policy.longest if policy.longest is not None else math.inf
-        return min(self.age, longest) - age if age < _NEAR * min(self.age, longest) else 0.0
+    def wait(self, age: float) -> float:
+        """Tell how much longer a task of *age* that was never asked about should stay so."""
+        return self.age - age if age < _NEAR * self.age else 0.0
