@@ -43,6 +43,7 @@ from volcasr_async.protocol.timing import jittered, poll_gap, retry_pause
 
 State = Literal["submit", "ask", "wait"]
 
+_READ_PAUSE_S = 5.0
 _MISSES = 3
 """How many "cannot find task" in a row say that a task is not there: one report saw it for a moment after a submit."""
 
@@ -251,10 +252,13 @@ class Progress(Struct):
         self.due = now + self._pause(error, draw)
 
     def _read_again(self, error: VolcASRError, now: float, draw: float) -> None:
-        """Reading costs nothing: it is tried again until the deadline, and no later than a query would be due anyway."""
+        """Reading costs nothing: it is tried again until the deadline, soon, and no later than a query would be due anyway.
+
+        The result may lie there: under half failing questions, pauses that double would be most of a batch's last minutes.
+        """
         self.failures += 1
         asked = error.retry_after_s if isinstance(error, ServiceError) else None
-        self.due = now + max(min(self._pause(error, draw), self._gap(now, draw)), asked or 0.0)
+        self.due = now + max(min(self._pause(error, draw), self._gap(now, draw), _READ_PAUSE_S), asked or 0.0)
 
     def _pause(self, error: VolcASRError, draw: float) -> float:
         asked = error.retry_after_s if isinstance(error, ServiceError) else None
