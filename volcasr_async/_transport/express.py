@@ -41,7 +41,8 @@ class Express:
     """Sends through aiohttp; replies are read to their end, so that the connection is free at once."""
 
     def __init__(self, base_url: str, most: int, *, proxy: str | None = None) -> None:
-        self._base, self._most, self._proxy = base_url, most, proxy
+        self._base, self._proxy = base_url, proxy
+        self._gate = anyio.Semaphore(most)
         self._security = Security()
         self._session: aiohttp.ClientSession | None = None
         self._making = anyio.Lock()
@@ -54,6 +55,10 @@ class Express:
         """Send; read the reply whole, at most `LONGEST_REPLY` bytes of it."""
         session = self._session or await self._open()
         patience = self._patience.get(reply_timeout) or self._patient(reply_timeout)
+        if self._gate.value:
+            self._gate.acquire_nowait()
+        else:
+            await self._gate.acquire()  # without a deadline: in aiohttp's own queue, waiting would count as connecting
         try:
             if body.whole is None:
                 return await self._upload(session, path, headers, body, patience)
@@ -65,6 +70,8 @@ class Express:
                 if isinstance(error, kind):
                     raise name(_why(error)) from error
             raise
+        finally:
+            self._gate.release()
 
     async def aclose(self) -> None:
         """Close every connection; a request after this opens new ones."""
@@ -100,7 +107,7 @@ class Express:
             if self._session is None:
                 context = await self._security.context() if self._base.startswith("https") else True
                 self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=self._most, ssl=context, keepalive_timeout=IDLE_S),
+                    connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=IDLE_S),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     auto_decompress=False,
                     skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
