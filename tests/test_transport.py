@@ -2,9 +2,11 @@
 
 import gzip
 import logging
+import sys
 import zlib
 from functools import partial
 
+import aiohttp
 import anyio
 import httpcore
 import httpx
@@ -20,6 +22,7 @@ from volcasr_async import (
     AudioStream,
     AuthenticationFailed,
     BadAudioFormat,
+    ConfigurationError,
     Flash,
     InputError,
     Job,
@@ -392,3 +395,38 @@ async def test_flash_tasks_cannot_be_followed():
         with pytest.raises(InputError):
             await asr.wait(msgspec.structs.replace(TASK, edition=Flash()))
         assert partial(is_idle, asr)()
+
+
+async def test_the_engine_is_chosen_by_name(anyio_backend_name):
+    """An unknown name, and aiohttp where it cannot run, are refused with the cure; nothing was sent."""
+    with pytest.raises(InputError, match="there is no engine 'curl'"):
+        VolcASR(KEY, http="curl")
+    if anyio_backend_name == "trio":
+        async with VolcASR(KEY, http="aiohttp") as asr:
+            with pytest.raises(ConfigurationError, match="runs on asyncio"):
+                await asr.query(TASK)
+            assert is_idle(asr)
+
+
+def test_a_missing_engine_names_its_extra(monkeypatch):
+    """Without aiohttp the error says what to install."""
+    monkeypatch.delitem(sys.modules, "volcasr_async._transport.express", raising=False)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(ConfigurationError, match=r"volcasr-async\[speed\]"):
+        VolcASR(KEY, http="aiohttp")
+
+
+class Adapted(httpx.AsyncBaseTransport):
+    """What httpx-aiohttp does: a connection that breaks after the request has left is a time-out of connecting."""
+
+    async def handle_async_request(self, request):
+        await request.aread()
+        raise httpx.ConnectTimeout("Server disconnected") from aiohttp.ServerDisconnectedError()
+
+
+async def test_a_broken_connection_that_an_adapter_calls_a_connect_timeout():
+    """What may have arrived is not taken for what never left: it would be sent, and paid, again."""
+    async with VolcASR(KEY, http=Adapted()) as asr:
+        with pytest.raises(TransportError) as caught:
+            await asr.query(TASK)
+    assert caught.value.sent == "yes"

@@ -19,6 +19,7 @@ from volcasr_async._transport.body import Body
 from volcasr_async._transport.engine import CONNECT_S, IDLE_S, WRITE_S, Headers
 from volcasr_async._transport.replies import LONGEST_REPLY, too_long
 from volcasr_async._transport.security import Security
+from volcasr_async.errors import ConfigurationError
 from volcasr_async.protocol.messages import Reply
 
 _ENDING_S = 5.0
@@ -103,6 +104,10 @@ class Express:
             await pieces.end()
 
     async def _open(self) -> aiohttp.ClientSession:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError('http="aiohttp" runs on asyncio; on trio, leave http out') from None
         async with self._making:
             if self._session is None:
                 context = await self._security.context() if self._base.startswith("https") else True
