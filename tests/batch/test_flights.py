@@ -25,7 +25,7 @@ def flight(name, state="submit", due=0.0, **more):
 
 
 def pick(board, now=0.0, submits_at=0.0, left=None):
-    found = board.pick(now, submits_at=submits_at, left=left, total=100, rate=20.0)
+    found = board.pick(now, submits_at=submits_at, left=left, rate=20.0)
     return found.key if found else None
 
 

@@ -37,7 +37,6 @@ class Armer:
         self._arming = 0
         self._wanted = Signal()
         self.rooms = Rooms(session.budget)
-        self.enlisted = 0
         self.stopping = False
 
     @property
@@ -47,7 +46,6 @@ class Armer:
 
     def enlist(self, flight: Flight) -> None:
         """Take in a job that has to be submitted."""
-        self.enlisted += 1
         self._fresh.append(flight)
         self.hurry()
 

@@ -49,15 +49,15 @@ class Board:
             times.append(max(retry, submits_at))
         return min(times, default=None)
 
-    def pick(self, now: float, *, submits_at: float, left: int | None, total: int, rate: float | None) -> Flight | None:
-        """Choose whose request is made now; *left* of *total* jobs have still to be armed (`None`: not known)."""
+    def pick(self, now: float, *, submits_at: float, left: int | None, rate: float | None) -> Flight | None:
+        """Choose whose request is made now; *left* jobs have still to be armed (`None`: not known)."""
         retry = self._retries.is_due(now)
         submit = (retry or bool(self._armed)) and submits_at <= now
         query = (at := self._query_at(now)) is not None and at <= now
         if not submit and not query:
             return None
         unsent = None if left is None else left + len(self._armed)
-        if self.sharing.choose(submit=submit, query=query, left=unsent, total=total, rate=rate) == "query":
+        if self.sharing.choose(submit=submit, query=query, left=unsent, rate=rate) == "query":
             return self._queries.pop()
         return self._retries.pop() if retry else self._armed.popleft()
 

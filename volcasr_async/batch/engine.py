@@ -159,9 +159,7 @@ class Engine:
     def _pick(self, moment: float) -> Flight | None:
         budget = self.session.budget
         left = self._armer.left if self.exhausted else None
-        return self.board.pick(
-            moment, submits_at=budget.submits_at, left=left, total=self._armer.enlisted, rate=budget.rate
-        )
+        return self.board.pick(moment, submits_at=budget.submits_at, left=left, rate=budget.rate)
 
     async def _serve(self, turn: Turn, flight: Flight) -> None:
         """Make one request of a job and do what its answer asks for."""

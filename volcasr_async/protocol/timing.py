@@ -15,10 +15,9 @@ _PROMPT_S = 0.005
 _CLIMB_SHARE = 0.02
 _SUBMIT_SHARE = 0.48
 _RUSH_AGES = 1.5
-_RUSH_SHARE = 0.2
 _ROUND = 16
 _RARE, _USUAL = 0.35, 0.7
-_LATER, _EARLIER = 1.25, 0.9
+_MUCH_LATER, _LATER, _EARLIER = 1.6, 1.25, 0.9
 _NEAR = 0.9
 _AGES = 200
 _AGES_STEP = 20
@@ -149,7 +148,8 @@ class Sharing:
     Queries first take several times the shortest possible time, for most find nothing; submits first let results wait for
     minutes. Plain alternation does neither, and has two weaknesses that this mends: a query that finds nothing sets all
     later ones back, so queries get a little more than half; and at the end nothing is left to do but wait for the slowest
-    of the jobs that were submitted last, so the last ones are submitted first of all. `benchmarks` measures it.
+    of the jobs that were submitted last, so what can be submitted within one and a half times the usual age of a result goes
+    first of all. `benchmarks` measures it.
     """
 
     def __init__(self) -> None:
@@ -163,14 +163,14 @@ class Sharing:
         if len(self._ages) % _AGES_STEP == 0:
             self._usual = sorted(self._ages)[len(self._ages) // 2]
 
-    def choose(self, *, submit: bool, query: bool, left: int | None, total: int, rate: float | None) -> str:
+    def choose(self, *, submit: bool, query: bool, left: int | None, rate: float | None) -> str:
         """Choose "submit" or "query"; at least one is possible.
 
-        *left* of *total* jobs are still to be submitted; `None` while the list has not been read to its end.
+        *left* jobs are still to be submitted; `None` while the list has not been read to its end.
         """
         if not (submit and query):
             return "submit" if submit else "query"
-        last = left is not None and left <= min(_RUSH_AGES * self._usual * (rate or 0.0), _RUSH_SHARE * total)
+        last = left is not None and left <= _RUSH_AGES * self._usual * (rate or 0.0)
         self._credit += 1.0 if last else _SUBMIT_SHARE
         if self._credit < 1.0:
             return "query"
@@ -182,7 +182,7 @@ class Hunch:
     """Learns how old the tasks of a batch have to be before asking about them is worth a request.
 
     A batch's tasks take similar times. While fewer than a third of the first questions find a result, first questions come
-    a quarter later, while most do, a tenth earlier; never before `PollPolicy.first`, and never later than the *longest*
+    a quarter later (where none does, a half and more), while most do, a tenth earlier; never before `PollPolicy.first`, and never later than the *longest*
     gap, so that one kind of task cannot keep another waiting for long. Most results then wait a fraction of the usual
     processing time, and a task needs two or three requests however long it takes.
     """
@@ -203,7 +203,7 @@ class Hunch:
             return
         share = self._found / self._asked
         if share < _RARE:
-            self.age = min(max(self.age, self._oldest) * _LATER, longest)
+            self.age = min(max(self.age, self._oldest) * (_LATER if self._found else _MUCH_LATER), longest)
         elif share > _USUAL:
             self.age *= _EARLIER
         self._asked = self._found = 0
