@@ -34,8 +34,13 @@ class _V1Body(Struct, frozen=True):
     resp: _Result | None = None
 
 
+class _EitherBody(_V3Body, frozen=True):
+    resp: _Result | None = None
+
+
 _V3 = msgspec.json.Decoder(_V3Body, strict=False)
 _V1 = msgspec.json.Decoder(_V1Body, strict=False)
+_EITHER = msgspec.json.Decoder(_EitherBody, strict=False)
 
 
 class Result(Struct, frozen=True):
@@ -53,10 +58,15 @@ def read_v3(body: bytes) -> Result | None:
     as finished only beside a duration. Raises `ValueError` where the body is no JSON object.
     """
     found: _V3Body = _decode(_V3, body, _loose_v3) if body.strip() else _V3Body()
-    result = found.result[0] if isinstance(found.result, list) and found.result else found.result
+    return _finished_v3(found.result, found.audio_info)
+
+
+def _finished_v3(result: _Result | list[_Result] | None, info: _AudioInfo | None) -> Result | None:
+    if isinstance(result, list):
+        result = next(iter(result), None)
     if not isinstance(result, _Result):
         return None
-    duration = found.audio_info.duration if found.audio_info else None
+    duration = info.duration if info else None
     if duration is None and result.additions:
         duration = number(result.additions.get("duration"))
     if not result.text and not result.utterances and (result.text is None or duration is None):
@@ -67,9 +77,13 @@ def read_v3(body: bytes) -> Result | None:
 def read_v1(body: bytes) -> Result | None:
     """Read the result of a finished v1 body, which tells no duration (doc 80820); `None` where it holds none."""
     found: _V1Body = _decode(_V1, body, _loose_v1)
-    if found.resp is None or (found.resp.text is None and not found.resp.utterances):
+    return _finished_v1(found.resp)
+
+
+def _finished_v1(result: _Result | None) -> Result | None:
+    if result is None or (result.text is None and not result.utterances):
         return None
-    return _result(found.resp, None)
+    return _result(result, None)
 
 
 def duration_of(body: bytes) -> int | None:
@@ -81,7 +95,9 @@ def duration_of(body: bytes) -> int | None:
     return found.audio_info.duration if found.audio_info else None
 
 
-class _Document(Struct, frozen=True):
+class _Kept(Struct, frozen=True):
+    """What `Transcript.to_json` wrote."""
+
     raw: Raw = Raw(b"null")
     log_id: str | None = None
     silent: bool = False
@@ -91,13 +107,25 @@ class _Document(Struct, frozen=True):
     utterances: tuple[Utterance, ...] = ()
 
 
+class _Document(_Kept, frozen=True):
+    """That, or the service's own body: read in one pass, for it may hold thirty thousand words."""
+
+    audio_info: _AudioInfo | None = None
+    result: _Result | list[_Result] | None = None
+    resp: _Result | None = None
+
+
+_DOCUMENT = msgspec.json.Decoder(_Document, strict=False)
+_KEPT = msgspec.json.Decoder(_Kept)
+
+
 def read_transcript(document: bytes | str) -> Transcript:
     """Read what `Transcript.to_json` wrote, or a body just as the service sent it (v3 or v1); `InputError` for others."""
     try:
         data = document.encode() if isinstance(document, str) else document
-        found = msgspec.json.decode(data, type=_Document)
+        found = _document(data)
         body, is_json = _raw_of(found, data)
-        result = _either(body) if is_json else None
+        result = _result_of(found, body) if is_json else None
     except (ValueError, RecursionError) as error:
         raise InputError(f"this is no transcript as volcasr or the service writes it: {error}") from error
     if result is None:
@@ -132,7 +160,20 @@ def transcript_of(body: bytes, *, log_id: str | None, silent: bool, task: Task |
     )
 
 
-def _raw_of(found: _Document, data: bytes) -> tuple[bytes, bool]:
+def _document(data: bytes) -> _Kept:
+    try:
+        return _DOCUMENT.decode(data)
+    except (ValueError, RecursionError):
+        return _KEPT.decode(data)  # a body of a shape that nobody reported is read loosely later
+
+
+def _result_of(found: _Kept, body: bytes) -> Result | None:
+    if isinstance(found, _Document) and (found.result is not None or found.resp is not None):
+        return _either_of(found.resp, found.result, found.audio_info)
+    return _either(body)
+
+
+def _raw_of(found: _Kept, data: bytes) -> tuple[bytes, bool]:
     """Find the service's body, inside the document or all of *data*, and whether it is JSON."""
     raw = bytes(found.raw)
     if raw == b"null":
@@ -143,8 +184,16 @@ def _raw_of(found: _Document, data: bytes) -> tuple[bytes, bool]:
 
 
 def _either(body: bytes) -> Result | None:
-    is_v1 = _decode(_V1, body, _loose_v1).resp is not None
-    return read_v1(body) if is_v1 else read_v3(body)
+    try:
+        found = _EITHER.decode(body)
+    except (ValueError, RecursionError):
+        is_v1 = _decode(_V1, body, _loose_v1).resp is not None
+        return read_v1(body) if is_v1 else read_v3(body)
+    return _either_of(found.resp, found.result, found.audio_info)
+
+
+def _either_of(v1: _Result | None, v3: _Result | list[_Result] | None, info: _AudioInfo | None) -> Result | None:
+    return _finished_v1(v1) if v1 is not None else _finished_v3(v3, info)
 
 
 def _result(result: _Result, duration: int | None) -> Result:
