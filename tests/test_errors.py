@@ -35,7 +35,7 @@ def real(kind: type, parent: str | None = None) -> dict[str, str | None]:
 
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, VolcASRError)]
-RETRYABLE = {"TransportError", "ReplyError", "RateLimited", "ServerBusy", "ServerError"}
+RETRYABLE = {"TransportError", "ReplyError", "RateLimited", "ServerBusy", "ServerError", "BudgetFull"}
 ACCOUNT = {"ConfigurationError", "JournalError", "AuthenticationFailed", "ResourceNotGranted", "QuotaExceeded"}
 
 

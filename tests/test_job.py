@@ -22,7 +22,6 @@ def test_choices() -> None:
     options = Options(enable_ddc=True)
     assert choose(Job(URL), options=options).options is options
     assert as_job(URL).source == AudioUrl(url=URL)
-    assert order_of(b"abc", Flash()).labelled("wav").format == "wav"
 
 
 def test_unknown_editions() -> None:

@@ -162,7 +162,7 @@ async def test_the_connection_breaks_in_the_middle_of_an_upload():
         size = len(rest)
         while size < 4 * -(-len(LARGE) // 3):
             size += len(await stream.receive())
-        await stream.send(reply(DONE))
+        await stream.send(reply(DONE).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
 
     async def chunks():
         yield LARGE

@@ -10,7 +10,7 @@ General layout, each floor looking down only:
     protocol                                                                               the wire contract, pure
     _audio, _budget, _transport, environment                                               the world outside
     client                                                                                 VolcASR
-    cli, testing                                                                           the command, the simulator
+    callbacks, cli, testing                                                                the receiver, the command, the simulator
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from volcasr_async.errors import (
     AudioTooLong,
     AuthenticationFailed,
     BadAudioFormat,
+    BudgetFull,
     ConfigurationError,
     EmptyAudio,
     InputError,
@@ -71,6 +72,7 @@ __all__ = [
     "AuthenticationFailed",
     "BadAudioFormat",
     "BatchStats",
+    "BudgetFull",
     "ConfigurationError",
     "Corpus",
     "Done",

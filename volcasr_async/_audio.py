@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import threading
-import wave
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import anyio.to_thread
 
-from volcasr_async.containers import HEAD_BYTES, by_magic, by_name
+from volcasr_async.containers import HEAD_BYTES, by_name, contradict
 from volcasr_async.editions import MB, Edition
-from volcasr_async.errors import InputError
+from volcasr_async.errors import ConfigurationError, InputError
 from volcasr_async.job import check_format
+from volcasr_async.probe.look import container_of, is_text, read_header
+from volcasr_async.probe.tags import read_tags
+from volcasr_async.probe.verdicts import ADVISED_BYTES
+from volcasr_async.probe.window import Exhausted, Window, opened
+from volcasr_async.probe.wire import described
 from volcasr_async.protocol.envelope import PIECE_BYTES
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
 
 _log = logging.getLogger("volcasr_async")
 
-_BLOCK_BYTES = 8 * PIECE_BYTES
-_ADVISED_BYTES = 20 * MB  # doc 1631584: preferably within 20 MB, by the uplink
+_BLOCK_BYTES = 3 * PIECE_BYTES
 
 Piece = bytes | bytearray | memoryview
+Local = TypeVar("Local", AudioFile, AudioBytes, AudioStream)
 
 
 class Upload(Protocol):
     """Audio that is ready to be sent: its size and container are known."""
 
     size: int
-    container: str | None
     resendable: bool
     """Whether `pieces` would bring the whole once more."""
+
+    @property
+    def source(self) -> AudioFile | AudioBytes | AudioStream:
+        """What is sent, with all that is known of it declared."""
+        ...
+
+    @property
+    def container(self) -> str | None:
+        """What the recording is in."""
+        ...
 
     def pieces(self) -> AsyncGenerator[Piece, None]:
         """Bring the bytes, at most `PIECE_BYTES` at a time; a piece is good until the next is asked for."""
@@ -51,7 +63,7 @@ async def open_audio(source: AudioFile | AudioBytes | AudioStream, edition: Edit
             return await anyio.to_thread.run_sync(_look_at_bytes, source, edition)
         case AudioStream():
             stream = _StreamUpload(source)
-            _check(stream.size, stream.container, source.label, edition)
+            _check(stream.size, stream.source.format, source.label, edition)
             return stream
 
 
@@ -63,7 +75,7 @@ def _check(size: int, container: str | None, label: str, edition: Edition) -> No
             "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
         )
     check_format(container, edition)
-    if size > _ADVISED_BYTES:
+    if size > ADVISED_BYTES:
         _log.warning("%s has %.1f MB; the service advises at most 20 MB inside a request", label, size / MB)
 
 
@@ -75,13 +87,25 @@ def _check_duration(seconds: float | None, edition: Edition) -> None:
         )
 
 
-class _FileUpload:
+class _Known(Generic[Local]):
+    """A source with all that is known of it declared."""
+
+    def __init__(self, source: Local) -> None:
+        self.source: Local = source
+
+    @property
+    def container(self) -> str | None:
+        return self.source.format
+
+
+class _FileUpload(_Known[AudioFile]):
     """A file, read block by block in a thread."""
 
     resendable = True
 
-    def __init__(self, path: Path, size: int, container: str | None) -> None:
-        self._path, self.size, self.container = path, size, container
+    def __init__(self, source: AudioFile, size: int) -> None:
+        super().__init__(source)
+        self._path, self.size = source.path, size
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         block = memoryview(bytearray(min(_BLOCK_BYTES, self.size)))
@@ -101,35 +125,35 @@ class _FileUpload:
             reader.close()
 
 
-class _BytesUpload:
+class _BytesUpload(_Known[AudioBytes]):
     """A recording in memory."""
 
     resendable = True
 
     def __init__(self, source: AudioBytes) -> None:
+        super().__init__(source)
         self._data = memoryview(source.data).cast("B")
         self.size = len(self._data)
-        self.container = source.format or by_magic(bytes(self._data[:HEAD_BYTES])) or by_name(source.name)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         for start in range(0, self.size, PIECE_BYTES):
             yield self._data[start : start + PIECE_BYTES]
 
 
-class _StreamUpload:
+class _StreamUpload(_Known[AudioStream]):
     """A recording that passes through once, in chunks of any size."""
 
     def __init__(self, source: AudioStream) -> None:
-        self._source = source
-        self.size, self.container = source.size, source.format or by_name(source.name)
+        super().__init__(described(source, by_name(source.name), None))
+        self.size = source.size
         self.resendable = True
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         if not self.resendable:
-            raise InputError(f"{self._source.label} was sent before, a stream can be sent once: make a new AudioStream")
+            raise InputError(f"{self.source.label} was sent before, a stream can be sent once: make a new AudioStream")
         self.resendable = False
         came = 0
-        async with _closed_at_the_end(self._source.chunks) as chunks:
+        async with _closed_at_the_end(self.source.chunks) as chunks:
             async for chunk in chunks:
                 came += len(chunk)
                 if came > self.size:
@@ -139,88 +163,55 @@ class _StreamUpload:
         if came != self.size:
             more = "more than" if came > self.size else f"only {came} of"
             raise InputError(
-                f"{self._source.label} brought {more} the {self.size} bytes it promised; nothing was recognised"
+                f"{self.source.label} brought {more} the {self.size} bytes it promised; nothing was recognised"
             )
 
 
 def _look_at_bytes(source: AudioBytes, edition: Edition) -> Upload:
     """Look at a recording in memory; in a thread as well, for tags may be anywhere in it."""
-    upload = _BytesUpload(source)
-    _check(upload.size, upload.container, source.label, edition)
-    _check_duration(_seconds(io.BytesIO(source.data), upload.container), edition)
-    return upload
+    window = Window(io.BytesIO(source.data))
+    container = source.format or container_of(window) or by_name(source.name)
+    _check(window.size, container, source.label, edition)
+    return _BytesUpload(_looked(window, source, container, edition))
 
 
 def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
     """Open it once: size, container, length. In a thread, for a disk may be slow."""
     path = source.path
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a directory; name the files in it")
-        if path.exists() and not path.is_file():
-            raise InputError(
-                f"{path} is no regular file, so its size is not known: read it and pass AudioStream or bytes"
-            )
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(HEAD_BYTES)
-            if not size or not head:
-                raise InputError(f"{path} is empty: there is nothing to recognise")
-            container = source.format or _container(path, head)
-            if container is None and _is_text(head):
-                raise InputError(f"{path} is text and no audio; a list of recordings goes to a batch")
-            _check(size, container, source.label, edition)
-            file.seek(0)
-            _check_duration(_seconds(file, container), edition)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    return _FileUpload(path, size, container)
+    with opened(path) as file:
+        window = Window(file)
+        if not window.size:
+            raise InputError(f"{path} is empty: there is nothing to recognise")
+        container = source.format or _container(path, window)
+        if container is None and is_text(window.read_at(0, HEAD_BYTES)):
+            raise InputError(f"{path} is text and no audio; a list of recordings goes to a batch")
+        _check(window.size, container, source.label, edition)
+        return _FileUpload(_looked(window, source, container, edition), window.size)
 
 
-def _is_text(head: bytes) -> bool:
-    """Tell a list or a page, given by mistake, from samples."""
-    text = head.decode("utf-8", "ignore")  # the last character may be cut
-    return len(text.encode()) >= len(head) - 3 and all(c.isprintable() or c.isspace() for c in text)
-
-
-def _container(path: Path, head: bytes) -> str | None:
+def _container(path: Path, window: Window) -> str | None:
     """The bytes know better than the name; a contradiction is worth a line in the log."""
-    inside, outside = by_magic(head), by_name(path.name)
-    if inside and outside and inside != outside and {inside, outside} != {"m4a", "mp4"}:
+    inside, outside = container_of(window), by_name(path.name)
+    if contradict(inside, outside):
         _log.warning("%s is named like %s but holds %s: it is sent as %s", path, outside, inside, inside)
     return inside or outside
 
 
-def _seconds(file: BinaryIO, container: str | None) -> float | None:
-    """Tell how long a recording lasts, where that is known: PCM WAV always, MP3 and OGG with the extra [probe]."""
-    if container == "wav":
-        return _wav_seconds(file)
-    if container in ("mp3", "ogg"):
-        return _tag_seconds(file)
-    return None
+def _looked(window: Window, source: Local, container: str | None, edition: Edition) -> Local:
+    """Refuse what lasts too long, and declare what the header says."""
+    header = read_header(window, container)
+    seconds = header.duration_s if header is not None else None
+    _check_duration(_tag_seconds(window) if container == "mp3" else seconds, edition)
+    return described(source, container, header)
 
 
-def _wav_seconds(file: BinaryIO) -> float | None:
-    """Count the frames that are there: the header of a WAV that was written to a pipe promises 4 GB."""
+def _tag_seconds(window: Window) -> float | None:
+    """Tell how long an MP3 lasts, where the extra [probe] is there to find out."""
     try:
-        with wave.open(file) as sound:
-            begin = file.tell()
-            there = (file.seek(0, os.SEEK_END) - begin) // (sound.getsampwidth() * sound.getnchannels())
-            return float(min(sound.getnframes(), there) / sound.getframerate())
-    except (wave.Error, EOFError, ZeroDivisionError):
-        return None  # not PCM, or broken: the service will tell
-
-
-def _tag_seconds(file: BinaryIO) -> float | None:
-    try:
-        from tinytag import TinyTag, TinyTagException
-    except ImportError:
+        header = read_tags(window, "mp3")
+    except (ConfigurationError, Exhausted):
         return None
-    try:
-        duration = TinyTag.get(file_obj=file, tags=False).duration
-    except TinyTagException:
-        return None
-    return None if duration is None else float(duration)
+    return header.duration_s if header is not None else None
 
 
 @asynccontextmanager

@@ -8,14 +8,14 @@ sends comes after them. Nothing runs in the background: whoever stands in front 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Literal, Protocol
 
 import anyio
 from msgspec import Struct
 
 from volcasr_async._clock import now, wait_for
-from volcasr_async.errors import RateLimited, ServerBusy, VolcASRError
+from volcasr_async.errors import BudgetFull, RateLimited, ServerBusy, VolcASRError
 from volcasr_async.policies import Limits
 from volcasr_async.protocol.timing import Adaptive, Pace
 
@@ -32,9 +32,9 @@ _BUSY_SHARE = 0.2
 class Stats(Struct, frozen=True, kw_only=True):
     """A snapshot of one client's budget.
 
-    `in_air`: requests under way; `waiting`: callers waiting for a turn; `upload_bytes`: audio under way. `started` and
-    `rejected` count requests and refusals for the rate so far. `rate` and `slots` are what is kept to just now: requests
-    a second (`None`: no limit), and requests at once.
+    `in_air`: requests under way; `waiting`: callers waiting for a turn, or with a call of their own for room for its
+    audio; `upload_bytes`: audio under way. `started` and `rejected` count requests and refusals for the rate so far.
+    `rate` and `slots` are what is kept to just now: requests a second (`None`: no limit), and requests at once.
     """
 
     in_air: int
@@ -63,10 +63,9 @@ class Budget(Protocol):
     @property
     def rate(self) -> float | None:
         """Requests a second that were kept to when somebody last took a turn; `None` for no limit."""
-        ...
 
-    def turn(self, kind: Kind) -> AbstractAsyncContextManager[Turn]:
-        """Wait, before all batches, until a request of this kind may start; hold its slot until the block is left."""
+    def turn(self, kind: Kind, *, size: int = 0, first: bool = False) -> AbstractAsyncContextManager[Turn]:
+        """Wait, before all batches, for a slot and room for audio; a job's *first* may meet `BudgetFull` instead."""
         ...
 
     async def take(self) -> Turn:
@@ -75,11 +74,9 @@ class Budget(Protocol):
 
     def take_now(self, at: float) -> Turn | None:
         """Take such a turn where there is one at this moment, *at* on the loop's clock."""
-        ...
 
     def give_back(self, turn: Turn) -> None:
         """Free the slot that `take` gave."""
-        ...
 
     def upload(self, size: int) -> AbstractAsyncContextManager[None]:
         """Wait until so many bytes of audio may be in the air, and count them until they have landed."""
@@ -87,7 +84,6 @@ class Budget(Protocol):
 
     def left(self, turn: Turn) -> None:
         """Learn that the request of this turn has begun to leave, which opening a connection may have delayed."""
-        ...
 
     @property
     def submits_at(self) -> float:
@@ -96,7 +92,6 @@ class Budget(Protocol):
 
     def heed(self, error: VolcASRError, turn: Turn) -> None:
         """Learn from a request that failed: slow down where the service asks for it."""
-        ...
 
 
 class _Waiter:
@@ -118,9 +113,11 @@ class KeyBudget:
         self._in_air = self._rejected = self._started = self._bytes = 0
         self._calls: dict[Kind, dict[_Waiter, None]] = {"submit": {}, "query": {}}
         self._batches: dict[_Waiter, None] = {}
+        self._line: dict[object, float] = {}  # calls that wait to submit, and since when
         self._last: Kind = "query"
         self._submits_at = float("-inf")
-        self._landed, self._boarding = anyio.Event(), anyio.Lock()
+        # Without a checkpoint: who need not wait has its turn before anybody else looks how many wait.
+        self._landed, self._boarding = anyio.Event(), anyio.Lock(fast_acquire=True)
 
     @property
     def stats(self) -> Stats:
@@ -132,7 +129,7 @@ class KeyBudget:
             rate, slots = self._rate.last, self._slots.last
         return Stats(
             in_air=self._in_air,
-            waiting=sum(map(len, self._calls.values())) + len(self._batches),
+            waiting=len(self._line) + len(self._calls["query"]) + len(self._batches),
             upload_bytes=self._bytes,
             rejected=self._rejected,
             started=self._started,
@@ -146,13 +143,23 @@ class KeyBudget:
         return self._rate.last
 
     @asynccontextmanager
-    async def turn(self, kind: Kind) -> AsyncIterator[Turn]:
+    async def turn(self, kind: Kind, *, size: int = 0, first: bool = False) -> AsyncIterator[Turn]:
         """Wait in front of all batches; submits and queries alternate while both wait."""
-        turn = await self._wait(self._calls[kind], kind)
+        place, at = object(), now()
+        if first:
+            self._admit(size, at)
+        if kind == "submit":
+            self._line[place] = at
         try:
-            yield turn
+            async with self.upload(size) if size else nullcontext():
+                turn = await self._wait(self._calls[kind], kind)
+                self._line.pop(place, None)
+                try:
+                    yield turn
+                finally:
+                    self.give_back(turn)
         finally:
-            self.give_back(turn)
+            self._line.pop(place, None)
 
     async def take(self) -> Turn:
         """Wait behind all interactive calls."""
@@ -173,7 +180,7 @@ class KeyBudget:
     async def upload(self, size: int) -> AsyncIterator[None]:
         """Wait for room in the air; an upload larger than the limit goes alone."""
         async with self._boarding:  # in the order of coming, or a large file would let small ones pass for ever
-            while self._bytes and self._bytes + size > self._limits.upload_bytes:
+            while not self._has_room(size):
                 await self._landed.wait()
             self._bytes += size
         try:
@@ -215,6 +222,26 @@ class KeyBudget:
 
     # ---- the queue ----
 
+    def _admit(self, size: int, at: float) -> None:
+        """Refuse a submit that would have to wait behind too many."""
+        most, waiting = self._limits.max_waiting, len(self._line)
+        ahead = self._calls["submit"] or self._calls["query"] or (size and self._boarding.locked())
+        could_start = not ahead and self._has_room(size) and self._delay(at, "submit") == 0
+        if most is not None and waiting >= most and not could_start:
+            message = f"{waiting} calls wait to submit, Limits(max_waiting={most}) lets no more wait; nothing was sent"
+            raise BudgetFull(message, retry_after_s=self._until_gone(at))
+
+    def _has_room(self, size: int) -> bool:
+        return not (size and self._bytes) or self._bytes + size <= self._limits.upload_bytes
+
+    def _until_gone(self, at: float) -> float:
+        """Estimate when all who wait to submit now will have had their turn."""
+        rate = self._rate.value(at)
+        pause = max(self._pace.delay(at, rate), self._submits_at - at)
+        turns = len(self._line) * (2 if self._calls["query"] else 1)
+        stood = at - next(iter(self._line.values()), at)  # where slots are short, a newcomer's wait as well
+        return max(pause + (turns / rate if rate else 0.0), stood, 1.0)
+
     async def _wait(self, queue: dict[_Waiter, None], kind: Kind | None) -> Turn:
         at = now()
         if self._front(at) is None and self._delay(at, kind) == 0:
@@ -242,7 +269,7 @@ class KeyBudget:
 
     def _delay(self, at: float, kind: Kind | None) -> float | None:
         """Tell how long the front waiter has to wait; `None` until a slot is free, of which it will be told."""
-        if self._in_air >= self._slots_at(at):
+        if self._in_air >= int(self._slots.value(at) or 1):
             return None
         delay = self._pace.delay(at, self._rate.value(at))
         return max(delay, self._submits_at - at) if kind == "submit" else delay
@@ -250,21 +277,16 @@ class KeyBudget:
     def _front(self, at: float) -> _Waiter | None:
         if not (self._batches or self._calls["query"] or self._calls["submit"]):
             return None
-        submits = self._calls["submit"] if self._submits_at <= at or not self._others_wait() else {}
+        others_wait = bool(self._calls["query"] or self._batches)
+        submits = self._calls["submit"] if self._submits_at <= at or not others_wait else {}
         queues = {"submit": submits, "query": self._calls["query"]}
         queue = queues[_OTHER[self._last]] or queues[self._last] or self._batches
         return next(iter(queue), None)
-
-    def _others_wait(self) -> bool:
-        return bool(self._calls["query"] or self._batches)
 
     def _wake_front(self) -> None:
         someone = self._batches or self._calls["query"] or self._calls["submit"]
         if someone and (front := self._front(now())) is not None:
             front.woken.set()
-
-    def _slots_at(self, at: float) -> int:
-        return int(self._slots.value(at) or 1)
 
     def _start(self, kind: Kind | None, at: float) -> Turn:
         self._pace.start(at, self._rate.value(at))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
@@ -19,12 +22,20 @@ from volcasr_async.job import Job, Order, prepare
 from volcasr_async.models import Pending, Task
 from volcasr_async.options import Options
 from volcasr_async.protocol.dialects import dialect_of
-from volcasr_async.protocol.messages import Access, Dialect, Step
+from volcasr_async.protocol.messages import Access, Call, Dialect, Step
 from volcasr_async.protocol.progress import Progress, Rules
 from volcasr_async.sources import AudioUrl
+from volcasr_async.telemetry.log import log_retry
+from volcasr_async.telemetry.records import ExchangeRecord, Verb
+from volcasr_async.telemetry.watch import Telemetry, brought, heard
 
 _FLASH_REPLY_S = 300.0
 """Flash answers when it is done: about 10 s for 30 minutes of audio (doc 1354871), two hours at most."""
+
+
+_C = TypeVar("_C", bound="HasSession")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Defaults(Struct, frozen=True):
@@ -38,8 +49,10 @@ class Defaults(Struct, frozen=True):
 class Session:
     """Makes orders of jobs, begins and follows them, and makes their requests."""
 
-    def __init__(self, door: Door, access: Access, budget: Budget, rules: Rules, defaults: Defaults) -> None:
-        self.door, self.budget, self.rules = door, budget, rules
+    def __init__(
+        self, door: Door, access: Access, budget: Budget, rules: Rules, defaults: Defaults, telemetry: Telemetry
+    ) -> None:
+        self.door, self.budget, self.rules, self.telemetry = door, budget, rules, telemetry
         self._access, self._defaults = access, defaults
         self._dialects: dict[Edition, Dialect] = {}
 
@@ -60,7 +73,7 @@ class Session:
         if isinstance(order.source, AudioUrl):
             return order, None
         upload = await open_audio(order.source, order.edition)
-        return order.labelled(upload.container), upload
+        return replace(order, source=upload.source), upload
 
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""
@@ -78,20 +91,36 @@ class Session:
         """Make the job's next request in a turn of the budget; raises what went wrong, unplanned still."""
         submitting = progress.kind == "submit"
         call = progress.call(at=time.time())
-        patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
+        upload = upload if submitting else None
+        job = self.telemetry.watched
         try:
-            reply = await self.door.send(
-                call, upload if submitting else None, reply_timeout=patience, leaving=partial(self.budget.left, turn)
-            )
-            return progress.read(reply, at=time.time())
+            if job is None:
+                return await self._exchange(progress, call, upload, turn)
+            with self.telemetry.exchange(job, progress, call, upload) as record:
+                return await self._exchange(progress, call, upload, turn, record)
         except VolcASRError as error:
+            rate = self.budget.rate
             self.budget.heed(error, turn)
+            self.telemetry.heeded(error, rate, self.budget.rate)
             raise
         except anyio.get_cancelled_exc_class():
             if submitting:
                 # Cut off before its answer, it may have arrived.
                 progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
             raise
+
+    async def _exchange(
+        self, progress: Progress, call: Call, upload: Upload | None, turn: Turn, record: ExchangeRecord | None = None
+    ) -> Step:
+        patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
+        left = partial(self.budget.left, turn)
+        reply = await self.door.send(call, upload, reply_timeout=patience, leaving=left)
+        if record is not None:
+            heard(record, reply)
+        step = progress.read(reply, at=time.time())
+        if record is not None:
+            brought(record, step)
+        return step
 
     def went_on(self, progress: Progress, step: Pending) -> None:
         """Plan the next request after the news that the task is not finished."""
@@ -100,12 +129,42 @@ class Session:
     def failed(self, progress: Progress, upload: Upload | None, error: VolcASRError) -> None:
         """Plan the next request after a failure, or raise it when it is final."""
         resendable = upload is None or upload.resendable
-        progress.failed(error, now=now(), draw=_draw(), resendable=resendable)
+        was, name = progress.state, progress.order.request_id if progress.order is not None else ""
+        at = now()
+        progress.failed(error, now=at, draw=_draw(), resendable=resendable)
+        log_retry(progress, error, was=was, name=name, pause_s=progress.due - at)
 
     def _dialect(self, edition: Edition) -> Dialect:
         if edition not in self._dialects:
             self._dialects[edition] = dialect_of(edition, self._access)
         return self._dialects[edition]
+
+
+class HasSession(Protocol):
+    """A client."""
+
+    _session: Session
+
+
+def watched(
+    verb: Verb,
+) -> Callable[[Callable[Concatenate[_C, _P], Awaitable[_T]]], Callable[Concatenate[_C, _P], Coroutine[Any, Any, _T]]]:
+    """Have a client's method followed by whoever observes the client."""
+
+    def decorate(
+        method: Callable[Concatenate[_C, _P], Awaitable[_T]],
+    ) -> Callable[Concatenate[_C, _P], Coroutine[Any, Any, _T]]:
+        @wraps(method)
+        async def call(self: _C, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+            telemetry = self._session.telemetry
+            if not telemetry.on:
+                return await method(self, *args, **kwargs)
+            with telemetry.job(verb):
+                return await method(self, *args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def claimed(progress: Progress) -> Task | None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Coroutine
-from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 
 from volcasr_async._audio import Upload
 from volcasr_async._budget import Budget, KeyBudget, Stats
-from volcasr_async._session import Defaults, Session, claimed
+from volcasr_async._deadline import timed_out, within
+from volcasr_async._hints import Bell, Hints, called_back, paced
+from volcasr_async._session import Defaults, Session, claimed, watched
 from volcasr_async._transport import MOST_CONNECTIONS, Door
 from volcasr_async.batch import Batch
 from volcasr_async.batch.feed import Input
@@ -24,6 +23,7 @@ from volcasr_async.credentials import Credentials
 from volcasr_async.editions import Edition
 from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
 from volcasr_async.errors import (
+    BudgetFull,
     InputError,
     ReplyError,
     SubmitUncertain,
@@ -39,18 +39,15 @@ from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
 from volcasr_async.protocol.messages import Access, Step
 from volcasr_async.protocol.progress import Progress, Rules
 from volcasr_async.sources import SourceLike
+from volcasr_async.telemetry.watch import Observe, Telemetry
 
 if TYPE_CHECKING:
     import httpx
 
-_T = TypeVar("_T")
 Engine = Literal["httpx", "aiohttp"]
-_log = logging.getLogger("volcasr_async")
 
 _SUBMIT_S = 600.0
 """How long `submit` tries by default; what it could not settle by then it hands over."""
-_FLASH_REPLY_S = 300.0
-"""Flash answers when it is done: about 10 s for 30 minutes of audio (doc 1354871), two hours at most."""
 
 
 class VolcASR:
@@ -61,11 +58,13 @@ class VolcASR:
     *edition* and *options* are what jobs get that do not say. *limits* is the budget of the app key, shared by all that
     goes through this client. *http* takes an `httpx.AsyncClient` or `httpx.AsyncBaseTransport` of yours, which stays open,
     or the name of an engine: "httpx", or "aiohttp", which uses half the CPU (extra `[speed]`, on asyncio).
+    *observe* takes a `telemetry.Observer`; by default it is OpenTelemetry where the program has set a provider before;
+    `False` is none.
 
     Raises `ConfigurationError` for credentials or a base URL that cannot serve.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         credentials: Credentials | None = None,
         *,
@@ -76,16 +75,19 @@ class VolcASR:
         poll: PollPolicy = PollPolicy(),  # noqa: B008
         base_url: str | None = None,
         http: httpx.AsyncClient | httpx.AsyncBaseTransport | Engine | None = None,
+        observe: Observe = None,
     ) -> None:
         base = checked_base_url(base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
         cluster = os.environ.get("VOLCASR_CLUSTER")
         chosen = as_edition(edition, cluster=cluster) if edition is not None else None
         self._limits, self._grace = limits, retry.grace
+        self._hints = Hints()
         self._budget: Budget = KeyBudget(limits)
         self._door = Door(base, connections=limits.concurrency, http=http)
         access = Access(credentials or credentials_from(os.environ), self._door.host, self._door.base_path)
         defaults = Defaults(chosen, options, cluster)
-        self._session = Session(self._door, access, self._budget, Rules(retry, poll), defaults)
+        self._telemetry = Telemetry(observe, base, self._budget)
+        self._session = Session(self._door, access, self._budget, Rules(retry, poll), defaults, self._telemetry)
 
     def __repr__(self) -> str:
         stats = self.stats
@@ -101,6 +103,7 @@ class VolcASR:
 
     async def aclose(self) -> None:
         """Close the connections that this client opened."""
+        self._telemetry.close()
         with anyio.CancelScope(shield=True):
             await self._door.aclose()
 
@@ -111,6 +114,7 @@ class VolcASR:
 
     # ---- the verbs ----
 
+    @watched("transcribe")
     async def transcribe(
         self,
         source: SourceLike | Job,
@@ -118,37 +122,46 @@ class VolcASR:
         edition: Edition | str | None = None,
         options: Options | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline carries the task, a bare cancellation could not
+        poll: PollPolicy | None = None,
     ) -> Transcript:
         """Upload or submit, wait, and bring the transcript; silence is one with `silent=True`.
 
-        *timeout* is in seconds, by default what the edition promises (3 h, idle 24 h, flash 15 min).
+        *timeout* is in seconds, by default what the edition promises (3 h, idle 24 h, flash 15 min). *poll* replaces the
+        client's `PollPolicy` for this call.
 
-        Raises `InputError` or `ConfigurationError` before anything is sent; `ServiceError` for what the service refused;
-        `WaitTimeout` with the task after the deadline; `SubmitUncertain` where a billed answer was lost for good.
+        Raises `InputError`, `ConfigurationError` or `BudgetFull` before anything is sent; `ServiceError` for what the
+        service refused; `WaitTimeout` with the task after the deadline; `SubmitUncertain` where a billed answer was lost.
         Failures on the way and refusals for the request rate are retried as `RetryPolicy` says; a submit whose answer
         was lost is asked about before it is sent again, so nothing is paid twice.
         """
-        progress, order, upload = await self._begin(source, edition, options)
-        return await self._finish(progress, upload, timeout if timeout is not None else order.edition.patience_s)
+        progress, order, upload = await self._begin(as_job(source), edition, options)
+        limit = timeout if timeout is not None else order.edition.patience_s
+        return await self._finish(paced(progress, poll), upload, limit)
 
+    @watched("submit")
     async def submit(
         self,
         source: SourceLike | Job,
         *,
         edition: Edition | str | None = None,
         options: Options | None = None,
+        callback: str | None = None,
+        callback_data: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> Task:
         """Submit, and bring the task to be waited for, here or in another process; flash has none.
 
-        *timeout* is in seconds, by default ten minutes. Raises as `transcribe` does; after the deadline a submit that may
-        have arrived is `SubmitUncertain`, with its task.
+        *callback* is a URL that the service calls when the task has ended, *callback_data* what it passes on (not in v1);
+        `volcasr_async.callbacks` takes such calls. *timeout* is in seconds, by default ten minutes.
+
+        Raises as `transcribe` does; after the deadline a submit that may have arrived is `SubmitUncertain`, with its task.
         """
-        progress, order, upload = await self._begin(source, edition, options)
+        job = called_back(as_job(source), callback, callback_data)
+        progress, order, upload = await self._begin(job, edition, options)
         if progress.dialect.phase == "flash":
             raise InputError("flash answers at once and has no task: use transcribe, or submit to standard or idle")
         limit = timeout if timeout is not None else _SUBMIT_S
-        step = await _within(limit, progress, self._news(progress, upload))
+        step = await within(limit, progress, self._news(progress, upload, Bell()))
         if step is not None:
             return _task_of(step)
         if progress.doubt is not None:
@@ -159,6 +172,7 @@ class VolcASR:
             ) from progress.doubt
         raise WaitTimeout(f"{order.job.name} could not be submitted within {limit:g} s", job=order.job)
 
+    @watched("query")
     async def query(self, task: Task) -> Pending | Transcript:
         """Ask once about a task.
 
@@ -173,14 +187,31 @@ class VolcASR:
                 raise
             return Pending(task=task, phase="accepted", log_id=error.log_id)
 
-    async def wait(self, task: Task, *, timeout: float | None = None) -> Transcript:  # noqa: ASYNC109 - as above
+    @watched("wait")
+    async def wait(
+        self,
+        task: Task,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+        poll: PollPolicy | None = None,
+    ) -> Transcript:
         """Wait for a task's transcript. *timeout* is in seconds, by default what the edition promises.
+
+        *poll* replaces the client's `PollPolicy` for this call; a `hint` brings the next question forward.
 
         Raises `WaitTimeout` with the task after the deadline. Failures on the way are retried until then: asking costs
         nothing.
         """
-        progress = self._session.follow(task)
+        progress = paced(self._session.follow(task), poll)
         return await self._finish(progress, None, timeout if timeout is not None else task.edition.patience_s)
+
+    def hint(self, task: Task | str) -> None:
+        """Say that a task, or the task of a request id, may have ended: `wait` and `transcribe` then ask at once.
+
+        Within the budget, and for once: a hint that proves wrong changes nothing, one that is repeated counts less each
+        time, and one that comes before `wait` is kept for it. A batch takes none. Call it in the client's event loop.
+        """
+        self._hints.give(task.request_id if isinstance(task, Task) else task)
 
     def batch(
         self,
@@ -218,77 +249,51 @@ class VolcASR:
     # ---- one job ----
 
     async def _begin(
-        self, source: SourceLike | Job, edition: Edition | str | None, options: Options | None
+        self, job: Job, edition: Edition | str | None, options: Options | None
     ) -> tuple[Progress, Order, Upload | None]:
         """Make every choice and look at local audio, so that bad input is refused before anything is sent."""
-        order, upload = await self._session.look(self._session.order(as_job(source), edition, options))
+        order, upload = await self._session.look(self._session.order(job, edition, options))
         return self._session.begin(order), order, upload
 
     async def _finish(self, progress: Progress, upload: Upload | None, limit: float) -> Transcript:
-        transcript = await _within(limit, progress, self._transcript(progress, upload))
+        transcript = await within(limit, progress, self._transcript(progress, upload))
         if transcript is None:
-            raise _timed_out(progress, limit)
+            raise timed_out(progress, limit)
         return transcript
 
     async def _transcript(self, progress: Progress, upload: Upload | None) -> Transcript:
-        while True:
-            step = await self._news(progress, upload)
-            if isinstance(step, Transcript):
-                return step
+        with self._hints.heard(progress) as bell:
+            while True:
+                step = await self._news(progress, upload, bell)
+                if isinstance(step, Transcript):
+                    return step
 
-    async def _news(self, progress: Progress, upload: Upload | None) -> Step:
-        """Make the job's next requests, each when it is due, until one of them brings news."""
+    async def _news(self, progress: Progress, upload: Upload | None, bell: Bell) -> Step:
+        """Make the job's next requests, each when it is due or hinted at, until one of them brings news."""
         while True:
-            await anyio.sleep_until(progress.due)
+            planned = await bell.sleep(progress)
             try:
                 step = await self._exchange(progress, upload)
+            except BudgetFull:
+                raise  # at once: it is there so that nobody waits
             except VolcASRError as error:
                 self._session.failed(progress, upload, error)
-                _log.info("trying again in %.1f s: %s", progress.due - anyio.current_time(), error)
                 continue
             if isinstance(step, Pending):
                 self._session.went_on(progress, step)
+                progress.due = planned or progress.due
             return step
 
     async def _exchange(self, progress: Progress, upload: Upload | None) -> Step:
         """Make one request within the budget, in front of all batches."""
-        sent = upload if progress.kind == "submit" else None
-        room = self._budget.upload(sent.size) if sent is not None else nullcontext()
-        async with room, self._budget.turn(progress.kind) as turn:
+        submits = progress.kind == "submit"
+        first = submits and not (progress.sends or progress.fresh)  # later, it may be billed and is not turned away
+        size = upload.size if upload is not None and submits else 0
+        async with self._budget.turn(progress.kind, size=size, first=first) as turn:
             return await self._session.request(progress, upload, turn)
-
-
-async def _within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]) -> _T | None:
-    """Do the work until the deadline, which gives `None`; when the caller cancels it, say what goes on elsewhere."""
-    try:
-        with anyio.move_on_after(limit):
-            return await work
-    except anyio.get_cancelled_exc_class():
-        task = claimed(progress)
-        if task is not None:
-            _log.warning("cancelled; task %s may go on at the service and can be waited for", task.to_json())
-        raise
-    return None
 
 
 def _task_of(step: Step) -> Task:
     if step.task is None:
         raise ReplyError("the service answered the submit with a result and no task; use transcribe for this recording")
     return step.task
-
-
-def _timed_out(progress: Progress, limit: float) -> WaitTimeout:
-    """Say what goes on at the service after the deadline, and how to come back to it."""
-    task, order = claimed(progress), progress.order
-    if task is not None:
-        known = "" if progress.task is not None else ", if it was taken at all"
-        return WaitTimeout(
-            f"task {task.id} ({task.edition.name}) was not finished after {limit:g} s and goes on at the service{known}; "
-            "wait for error.task again, nothing is charged for that",
-            task=task,
-            job=order.job if order is not None else None,
-        )
-    name = order.job.name if order is not None else "the job"
-    sent = progress.sends > 0
-    more = "what was sent may have been recognised and billed" if sent else "nothing had been sent"
-    return WaitTimeout(f"{name} had no answer after {limit:g} s; {more}", job=order.job if order is not None else None)

@@ -12,31 +12,51 @@ HEAD_BYTES = 64
 _SUFFIXES = {
     ".wav": "wav", ".wave": "wav", ".mp3": "mp3", ".ogg": "ogg", ".oga": "ogg", ".opus": "ogg", ".pcm": "pcm",
     ".raw": "raw", ".spx": "spx", ".amr": "amr", ".aac": "aac", ".m4a": "m4a", ".mp4": "mp4", ".flac": "flac",
-    ".webm": "webm", ".wma": "wma",
+    ".webm": "webm", ".weba": "webm", ".wma": "wma", ".aif": "aiff", ".aiff": "aiff", ".caf": "caf",
 }  # fmt: skip
+
+
+_MARKS = {
+    b"fLaC": "flac",
+    b"#!AMR": "amr",
+    b"\x1a\x45\xdf\xa3": "webm",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "wma",  # any ASF
+    b"caff": "caf",
+}
 
 
 def by_magic(head: bytes) -> str | None:
     """Name the container that *head*, the first bytes of a recording, begins; `None` where they tell nothing."""
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return "wav"
     if head[:4] == b"OggS":
         return "spx" if b"Speex   " in head else "ogg"
     if head[4:8] == b"ftyp":
         return "m4a" if head[8:11] in (b"M4A", b"M4B") else "mp4"
-    if head[:4] == b"fLaC":
-        return "flac"
-    if head[:5] == b"#!AMR":
-        return "amr"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "webm"
-    return _mpeg(head)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff"
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None) or _mpeg(head)
 
 
 def by_name(name: str) -> str | None:
     """Name the container that a path or URL ends with; `None` where it tells nothing."""
     path = urlsplit(name).path if "://" in name else name
     return _SUFFIXES.get(PurePath(path).suffix.lower())
+
+
+def contradict(inside: str | None, outside: str | None) -> bool:
+    """Tell whether what the bytes say and what the name says cannot both be true."""
+    return bool(inside and outside) and inside != outside and {inside, outside} != {"m4a", "mp4"}
+
+
+def tag_bytes(head: bytes) -> int:
+    """Count the bytes of the ID3 tag that *head* begins: audio of any kind may follow one. 0 where there is none."""
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
 
 
 def _mpeg(head: bytes) -> str | None:

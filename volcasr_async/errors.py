@@ -3,6 +3,7 @@
     VolcASRError
         InputError                  ours, before anything was sent (also a ValueError)
         ConfigurationError          no or contradicting credentials, bad base URL (also a ValueError)
+        BudgetFull                  too many calls wait for their turn; nothing was sent
         TransportError              the way there: sent = no | maybe | yes
         ReplyError                  it answered nonsense
         ServiceError                it answered no
@@ -66,6 +67,20 @@ class ConfigurationError(VolcASRError, ValueError):
     """Credentials or the base URL are missing, contradict each other or do not fit the edition."""
 
     account_wide = True
+
+
+class BudgetFull(VolcASRError):
+    """More calls than `Limits(max_waiting=...)` would have waited for their first request; nothing was sent.
+
+    Raised at once and never retried by the library: a web service answers 503. `retry_after_s` is an estimate of when
+    those that wait now will have had their turn, in seconds, at least 1.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class TransportError(VolcASRError):

@@ -94,10 +94,6 @@ class Order(Struct, frozen=True):
         """Give the task another name."""
         return replace(self, request_id=request_id)
 
-    def labelled(self, container: str | None) -> Order:
-        """Declare the container that a look at local audio found."""
-        return replace(self, source=replace(self.source, format=container))
-
 
 def as_job(value: Job | SourceLike) -> Job:
     """Take a job, or what can be the source of one."""

@@ -14,11 +14,16 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     `qps`: requests started in any second, submits and queries together; `None` for no limit. `concurrency`: requests in
     the air at once. `upload_bytes`: bytes of local audio in the air at once (a larger single file goes alone).
+
+    `max_waiting`: calls that may wait to submit, for a turn or for room for their audio; one more raises `BudgetFull` at
+    once, where by default it would wait as well. It refuses only who has sent nothing yet: neither the queries of a task
+    nor the repetition of a submit, and nothing of a batch.
     """
 
     qps: float | None = 20.0
     concurrency: int = 20
     upload_bytes: int = 256_000_000
+    max_waiting: int | None = None
 
     def __post_init__(self) -> None:
         if self.qps is not None and not (_is_number(self.qps) and self.qps > 0):
@@ -27,6 +32,10 @@ class Limits(Struct, frozen=True, kw_only=True):
             raise InputError(f"Limits(concurrency={self.concurrency!r}) must be a whole number, at least 1")
         if not _is_count(self.upload_bytes, 1):
             raise InputError(f"Limits(upload_bytes={self.upload_bytes!r}) must be a whole number, at least 1")
+        if self.max_waiting is not None and not _is_count(self.max_waiting, 0):
+            raise InputError(
+                f"Limits(max_waiting={self.max_waiting!r}) must be a whole number, at least 0; None lets all wait"
+            )
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):

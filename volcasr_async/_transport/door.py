@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import urllib.request
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,19 +93,34 @@ class Door:
 
 def engine_of(name: str, base_url: str, connections: int) -> Engine:
     """Make the engine of that name: "httpx", or "aiohttp" of the extra `[speed]`."""
+    proxy = _proxy(base_url)
     if name == "httpx":
-        return Lanes(base_url, connections, proxy=_proxy(base_url))
+        return Lanes(base_url, connections, proxy=_usable(proxy, "http", "https", "socks5", "socks5h"))
     if name != "aiohttp":
-        raise InputError(
-            f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx'
-        )
+        raise InputError(f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx')
     try:
         from volcasr_async._transport.express import Express
     except ImportError as error:
         raise ConfigurationError(
             'http="aiohttp" needs aiohttp 3.12 or later: pip install "volcasr-async[speed]"'
         ) from error
-    return Express(base_url, connections, proxy=_proxy(base_url))
+    return Express(base_url, connections, proxy=_usable(proxy, "http", "https"))
+
+
+def _usable(proxy: str | None, *schemes: str) -> str | None:
+    """Refuse a proxy of the environment that cannot be used, without showing who logs in there."""
+    if proxy is None:
+        return None
+    scheme, _, rest = proxy.partition("://")
+    try:
+        httpx.URL(proxy)
+    except httpx.InvalidURL:
+        raise ConfigurationError("the environment names a proxy that is no URL: see https_proxy and all_proxy") from None
+    if scheme not in schemes:
+        raise ConfigurationError(f"the environment names a {scheme}:// proxy; this engine takes {', '.join(schemes)}")
+    if scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(f"the environment names a {scheme}:// proxy, which needs: pip install socksio")
+    return f"socks5://{rest}" if scheme == "socks5h" else proxy  # socks5 leaves the names to the proxy here too
 
 
 def _by_aiohttp(error: Exception) -> bool:

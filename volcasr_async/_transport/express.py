@@ -7,7 +7,7 @@ have a lost submit sent again; this one keeps the difference between what never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -144,24 +144,33 @@ class _Pieces:
     def __init__(self, body: Body) -> None:
         self._body = body
         self.watch: asyncio.Timeout
-        self._begun, self._ended = False, asyncio.Event()
+        self._taken: AsyncGenerator[bytes, None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._begun = True
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._taken = self._pieces()
+        return self._taken
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         now = asyncio.get_running_loop().time
+        self._idle.clear()
         try:
             async for piece in self._body:
                 self.watch.reschedule(now() + WRITE_S)
+                self._idle.set()
                 yield piece
+                self._idle.clear()
                 self.watch.reschedule(None)
         finally:
-            self._ended.set()
+            self._idle.set()
 
     async def end(self) -> None:
-        """Wait until aiohttp's writer, a task of its own, has let go of the body, so that it can be closed."""
-        if self._begun:
+        """Close it, and not while aiohttp's writer, a task of its own, is in the midst of taking a piece."""
+        if self._taken is not None:
             with anyio.move_on_after(_ENDING_S, shield=True):
-                await self._ended.wait()
+                await self._idle.wait()
+                await self._taken.aclose()
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:

@@ -40,6 +40,7 @@ class Engine:
     def __init__(self, session: Session, recorder: Recorder, *, workers: int) -> None:
         self.session, self.recorder, self.board = session, recorder, Board()
         self._workers = workers
+        self._watches = session.telemetry.watches()  # None while nobody listens
         self.flying: set[str] = set()
         self.places_free, self._due = Signal(), Signal()
         self._armer = Armer(session, recorder, self.board, workers=workers, armed=self._due.set, fail=self.fail)
@@ -94,6 +95,8 @@ class Engine:
             self.audio_ms += outcome.transcript.duration_ms or 0
         else:
             self.failed += 1
+        if self._watches is not None:
+            self._watches.end(flight, outcome.error if isinstance(outcome, Failed) else None)
         await self._rooms.leave(flight)
         await self._outcomes.send((flight, outcome))
 
@@ -175,6 +178,8 @@ class Engine:
             await self._failed(flight, progress, step)
 
     async def _request(self, turn: Turn, flight: Flight, progress: Progress) -> Step | VolcASRError:
+        if self._watches is not None:
+            self._watches.enter(flight)
         self.requests += 1
         self.in_air += 1
         if progress.kind == "submit" and not progress.sends:
@@ -246,6 +251,8 @@ class Engine:
     async def wind_up(self) -> None:
         """At the end, free what is held and write down of which jobs the service has nothing after all."""
         self.outcomes.close()
+        if self._watches is not None:
+            self._watches.close()
         await self._rooms.close()
         for flight in self.board.unsent():
             self.recorder.planned(flight)

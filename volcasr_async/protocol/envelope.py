@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-PIECE_BYTES: Final = 98_304
-"""Raw bytes per piece: 96 KiB, a multiple of 3, so that full pieces need no carry. Smaller ones cost CPU, larger ones
+PIECE_BYTES: Final = 196_608
+"""Raw bytes per piece: 192 KiB, a multiple of 3, so that full pieces need no carry. Smaller ones cost CPU, larger ones
 memory, above all over TLS."""
 
 HOLE: Final = Raw(b'"\x00"')

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from volcasr_async.testing.audio import make_wav
     from volcasr_async.testing.exchange import ConnectionDropped
     from volcasr_async.testing.faults import KINDS, MARKERS, Fault
-    from volcasr_async.testing.records import Callback, Charge, Upload, Violation
+    from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation
     from volcasr_async.testing.simulator import Simulator
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Callback",
     "Charge",
     "ConnectionDropped",
+    "Delivery",
     "Fault",
     "Simulator",
     "Upload",
@@ -36,6 +37,7 @@ _HOMES = {
     "Callback": "records",
     "Charge": "records",
     "ConnectionDropped": "exchange",
+    "Delivery": "records",
     "Fault": "faults",
     "Simulator": "simulator",
     "Upload": "records",

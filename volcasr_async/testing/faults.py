@@ -6,6 +6,7 @@ begins with one of `MARKERS` (`https://example.com/silence-1.mp3`, `https://exam
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -37,6 +38,11 @@ KINDS: dict[str, str] = {
     "download-failed": "the task ends with 45000006 (flash: 21701; v1: 1015)",
     "empty-audio": "the task ends with 45000002 (v1: 1014)",
     "never": "the task never ends (flash: no answer for ever)",
+    "late-callback": "the callback comes `seconds` (30) after the end of the task",
+    "repeated-callback": "the callback comes once more, `seconds` (1) later",
+    "early-callback": "halfway to the end comes one too many, to the right address, with a result that is made up",
+    "forged-callback": "halfway to the end comes one too many, to an address whose last character is another",
+    "lost-callback": "the callback does not come",
 }
 
 ENDINGS = frozenset({"silence", "bad-format", "download-failed", "empty-audio", "task-failed", "task-error", "never"})
@@ -50,7 +56,8 @@ MARKERS = {
     "never": "never",
 }
 _UPLOAD = frozenset({"drop-upload"})
-_REQUEST = frozenset(KINDS) - ENDINGS - _UPLOAD
+CALLBACKS = frozenset(kind for kind in KINDS if kind.endswith("-callback"))
+_REQUEST = frozenset(KINDS) - ENDINGS - CALLBACKS - _UPLOAD
 _MARKER = re.compile(rf"/({'|'.join(MARKERS)})(?![a-z])", re.IGNORECASE)
 
 
@@ -59,9 +66,10 @@ class Fault:
     """One thing that goes wrong.
 
     `share` is the probability, drawn for each request from (seed, fault, URL or sha256, number of the attempt) or, for the
-    kinds that are a task's ending, once for each task. `on` narrows it to one call, `url` to audio whose URL contains the text or
+    kinds that are a task's ending or callback, once for each task. `on` narrows it to one call, `url` to audio whose URL contains the text or
     matches the compiled pattern (inline audio is called `sha256:...`). For each task it is left out for the first `after`
-    requests it would meet, and happens `times` times at most (an ending: in the first `times` tasks of one URL). `seconds` is the length of `stall` and `slow-body`;
+    requests it would meet, and happens `times` times at most (an ending or callback: in the first `times` tasks of one URL). `seconds` is the length of `stall`, `slow-body` and
+    what says so of callbacks;
     `retry_after` adds that header to a refusal.
     """
 
@@ -81,6 +89,8 @@ class Fault:
             raise ValueError(f"{self.on!r} is no call; `on` is one of: {', '.join(CALLS)}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"share {self.share} is no probability; it lies between 0 and 1")
+        if self.kind in CALLBACKS and self.on not in {"any", "submit"}:
+            raise ValueError(f"{self.kind} is about a task that was submitted: leave out `on`, which is {self.on!r}")
         if self.kind == "drop-upload" and self.url is not None:
             raise ValueError("drop-upload is decided before the body is read, so it cannot be chosen by URL")
 
@@ -131,7 +141,8 @@ class Script:
     def __init__(self, faults: tuple[Fault, ...], seed: int) -> None:
         self._seed = seed
         self._endings = [(index, fault) for index, fault in enumerate(faults) if fault.kind in ENDINGS]
-        self._requests = [(index, fault) for index, fault in enumerate(faults) if fault.kind not in ENDINGS]
+        self._callbacks = [(index, fault) for index, fault in enumerate(faults) if fault.kind in CALLBACKS]
+        self._requests = [(index, fault) for index, fault in enumerate(faults) if fault.kind not in ENDINGS | CALLBACKS]
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._met: Counter[tuple[int, str]] = Counter()
         self._hit: Counter[tuple[int, str]] = Counter()
@@ -147,16 +158,26 @@ class Script:
 
     def ending(self, verb: str, url: str) -> str:
         """How an accepted task ends: by a fault, by a marker in its URL, or well (an empty string)."""
-        if self._endings:
-            self._attempts["ending", url] += 1
-        for index, fault in self._endings:
-            if not fault.meets(verb, url) or (fault.times is not None and self._hit[index, url] >= fault.times):
-                continue
-            if draw(self._seed, "ending", index, url, self._attempts["ending", url]) <= fault.share:
-                self._hit[index, url] += 1
-                return fault.kind
+        for fault in self._of_task("ending", verb, (url, self._endings)):
+            return fault.kind
         found = _MARKER.search(urlsplit(url).path)
         return MARKERS[found.group(1).lower()] if found else ""
+
+    def callback(self, url: str) -> dict[str, Fault]:
+        """The faults of one task's callback by kind; unlike others they add up."""
+        return {fault.kind: fault for fault in self._of_task("callback", "submit", (url, self._callbacks))}
+
+    def _of_task(self, what: str, verb: str, among: tuple[str, list[tuple[int, Fault]]]) -> Iterator[Fault]:
+        """Those that hit a task as a whole, drawn once for it."""
+        url, faults = among
+        if faults:
+            self._attempts[what, url] += 1
+        for index, fault in faults:
+            if not fault.meets(verb, url) or (fault.times is not None and self._hit[index, url] >= fault.times):
+                continue
+            if draw(self._seed, what, index, url, self._attempts[what, url]) <= fault.share:
+                self._hit[index, url] += 1
+                yield fault
 
     def _choose(self, verb: str, url: str, what: tuple[str, frozenset[str]]) -> Fault | None:
         if not self._requests:

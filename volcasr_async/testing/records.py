@@ -1,4 +1,4 @@
-"""What a simulator remembers for the test that uses it: charges, violations, uploads, callbacks."""
+"""What a simulator remembers for the test that uses it: charges, violations, uploads, callbacks, deliveries."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -39,12 +39,26 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A callback that an accepted task asked for; the simulator records it and does not send it."""
+    """A callback that an accepted task asked for; it is sent within `Simulator.send_callbacks`, and else only recorded."""
 
     task_id: str
     edition: str
     url: str
     data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One callback that was sent, at that time of the event loop's clock, to that URL.
+
+    `kind` is "callback", or the fault that sent it. `status` is how it was answered (None: not at all, or not within 10 s).
+    """
+
+    task_id: str
+    kind: str
+    url: str
+    at: float
+    status: int | None
 
 
 class Window:

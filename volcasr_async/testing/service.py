@@ -10,7 +10,7 @@ from volcasr_async.testing.auth import Head
 from volcasr_async.testing.config import V1_RETENTION, Config
 from volcasr_async.testing.dice import digest, draw, log_normal
 from volcasr_async.testing.faults import Fault, Script
-from volcasr_async.testing.records import Callback, Charge, Upload, Violation, Window
+from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation, Window
 from volcasr_async.testing.replies import Answer
 from volcasr_async.testing.scanner import Clip
 from volcasr_async.testing.tasks import Task
@@ -76,6 +76,7 @@ class Service:
         self._clips: dict[str, Clip] = {}
         self._faults = faults
         self.in_air = 0
+        self.courier: Callable[[Callback], None] | None = None  # takes what has to be sent, while somebody sends
         self.reset()
 
     def reset(self) -> None:
@@ -86,6 +87,7 @@ class Service:
         self.violations: list[Violation] = []
         self.uploads: list[Upload] = []
         self.callbacks: list[Callback] = []
+        self.deliveries: list[Delivery] = []
         self.requests: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.querying: Counter[str] = Counter()
@@ -188,6 +190,12 @@ class Service:
         self.tasks[task_id] = task
         self.charge(job, task_id, heard[1])
         return task
+
+    def call_back(self, callback: Callback) -> None:
+        """Note that an accepted task asked for a callback."""
+        self.callbacks.append(callback)
+        if self.courier is not None:
+            self.courier(callback)
 
     def charge(self, job: Job, task_id: str, duration_ms: int) -> None:
         """Write the bill."""

@@ -12,12 +12,14 @@ import anyio
 from volcasr_async.testing.asgi import App
 from volcasr_async.testing.config import Config, SubmitBody
 from volcasr_async.testing.faults import Fault
-from volcasr_async.testing.records import Callback, Charge, Upload, Violation
+from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation
 from volcasr_async.testing.service import Service
 from volcasr_async.testing.views import states
 
 if TYPE_CHECKING:
     import httpx
+
+    from volcasr_async.testing.posting import Receiver
 
 
 class Simulator:
@@ -99,6 +101,19 @@ class Simulator:
 
         return serve(self._service, host, port)
 
+    def send_callbacks(
+        self, via: Receiver | httpx.AsyncBaseTransport | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Send the callbacks of tasks as they end, for as long as the context lasts.
+
+        They go to `via`: an ASGI application (whatever the URL's host), or an httpx transport, which is closed at the end;
+        by default over sockets, to where the URL leads. The service's retries are unknown, so there are none; what the
+        faults about callbacks do is added. `deliveries` tells what was sent.
+        """
+        from volcasr_async.testing.courier import carry
+
+        return carry(self._service, via)
+
     def add_audio(self, name: str, data: bytes) -> str:
         """Host real audio; gives its path. A submitted URL of any host with that path has its duration and format."""
         self._service.host(name, data)
@@ -132,6 +147,11 @@ class Simulator:
     def callbacks(self) -> list[Callback]:
         """The callbacks that accepted tasks asked for."""
         return self._service.callbacks
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The callbacks that were sent, as their answers came."""
+        return self._service.deliveries
 
     @property
     def requests(self) -> Counter[str]:

@@ -28,6 +28,11 @@ class Task:
     silent_query: bool = False  # v1 with a callback and without enable_query: querying is refused (doc 80820, 2024-08)
     resubmits: int = 0
 
+    @property
+    def ends_at(self) -> float:
+        """When it is done; infinite: never."""
+        return float("inf") if self.ending == "never" else self.submitted + self.queue + self.processing
+
     def state(self, now: float) -> State:
         """Where the task is at that time."""
         age = now - self.submitted + 1e-9

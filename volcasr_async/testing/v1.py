@@ -155,13 +155,18 @@ def _submit(service: Service, request: Request, job: Job, body: Body) -> Answer:
     callback = text(section(body, "request"), "callback")
     if callback:
         task.silent_query = section(body, "additions").get("enable_query") != "True"
-        service.callbacks.append(Callback(task.id, "v1", callback, ""))
+        service.call_back(Callback(task.id, "v1", callback, ""))
     return replies.v1(1000 if service.config.v1_int_code else "1000", "Success", {"id": task.id})
 
 
 def _query(service: Service, task: Task, now: float) -> Answer:
     if task.silent_query:
         return refuse(1001, "a task with a callback is queried only with enable_query", id=task.id)
+    return tell(service, task, now)
+
+
+def tell(service: Service, task: Task, now: float) -> Answer:
+    """Answer a query, or fill a callback: doc 80820 gives both the same body."""
     match task.state(now):
         case "gone":
             return refuse(1001, "cannot find task", id=task.id)

@@ -111,7 +111,7 @@ def prepare_query(service: Service, request: Request) -> Answer | Prepared:
             f"queried with another resource id than {task.resource}, which it was submitted with",
         )
     running = task.state(request.now) in {"queued", "running"}
-    return Prepared(url=task.source, task=task.id, running=running, perform=lambda: _query(service, task, request.now))
+    return Prepared(url=task.source, task=task.id, running=running, perform=lambda: tell(service, task, request.now))
 
 
 def _known(service: Service, request: Request) -> Task | None:
@@ -207,7 +207,7 @@ def _submit(service: Service, request: Request, job: Job, body: Body) -> Answer:
         service.accept(job, job.request_id, request.now, heard=heard)
         if text(body, "callback"):
             callback = Callback(job.request_id, job.edition, text(body, "callback"), text(body, "callback_data"))
-            service.callbacks.append(callback)
+            service.call_back(callback)
     bodies: dict[str, object] = {"object": {}, "empty": b"", "task-id": {"task_id": job.request_id}}
     return replies.v3(replies.OK, "OK", bodies[service.config.submit_body])
 
@@ -225,7 +225,8 @@ def _flash(service: Service, request: Request, job: Job, heard: tuple[str, int])
     return _result(service, job.source, duration, job.wishes, silent=ending == "silence")
 
 
-def _query(service: Service, task: Task, now: float) -> Answer:
+def tell(service: Service, task: Task, now: float) -> Answer:
+    """Answer a query."""
     match task.state(now):
         case "unseen" | "gone":
             return replies.v3(replies.CLIENT_ERROR, replies.CANNOT_FIND_TASK)

@@ -1,0 +1,281 @@
+"""Speech recognition as a web service: FastAPI over one `VolcASR`.
+
+    pip install volcasr-async fastapi uvicorn
+    VOLCASR_API_KEY=... uvicorn web_service:app --timeout-graceful-shutdown 10
+
+    POST /transcripts           a recording as the body: its transcript
+    POST /tasks {"url": ...}    a link: 202 and the id of its task
+    GET  /tasks/ID?wait=30      how the task stands, or its transcript; waits for it up to a minute
+    GET  /tasks/ID/events       the same as server-sent events, until it has ended
+    GET  /health                what is in the air and waiting
+
+Credentials and base URL come from the environment (`VOLCASR_...`), `MAX_WAITING` and `TASKS_FILE` too.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, closing
+from typing import Annotated, Any, TypeVar
+
+import anyio
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from msgspec.structs import asdict
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from volcasr_async import (
+    AudioError,
+    AudioStream,
+    BudgetFull,
+    Flash,
+    InputError,
+    Limits,
+    Pending,
+    RateLimited,
+    ServerBusy,
+    SubmitUncertain,
+    Task,
+    TaskNotFound,
+    Transcript,
+    VolcASR,
+    VolcASRError,
+    WaitTimeout,
+)
+
+log = logging.getLogger("web_service")
+T = TypeVar("T")
+
+
+# ---- what lives as long as the process ----
+
+
+class Tasks:
+    """The accepted tasks in a file: they outlive the process, and every worker finds them. No secret is in it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._run("CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, task TEXT NOT NULL)")
+
+    async def keep(self, task: Task) -> None:
+        await run_in_threadpool(self._run, "INSERT OR REPLACE INTO tasks VALUES (?, ?)", task.id, task.to_json())
+
+    async def find(self, task_id: str) -> Task | None:
+        row = await run_in_threadpool(self._run, "SELECT task FROM tasks WHERE id = ?", task_id)
+        return Task.from_json(row[0]) if row else None
+
+    def _run(self, statement: str, *values: str) -> Any:
+        with closing(sqlite3.connect(self._path)) as file, file:
+            return file.execute(statement, values).fetchone()
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    limits = Limits(qps=20, concurrency=20, max_waiting=int(os.environ.get("MAX_WAITING", "100")))
+    async with VolcASR(limits=limits) as asr:
+        yield {"asr": asr, "tasks": Tasks(os.environ.get("TASKS_FILE", "tasks.db"))}
+
+
+app = FastAPI(title="Transcripts", lifespan=lifespan)
+
+
+async def the_client(request: Request) -> VolcASR:
+    asr: VolcASR = request.state.asr
+    return asr
+
+
+async def the_tasks(request: Request) -> Tasks:
+    tasks: Tasks = request.state.tasks
+    return tasks
+
+
+async def the_task(task_id: str, tasks: Annotated[Tasks, Depends(the_tasks)]) -> Task:
+    task = await tasks.find(task_id)
+    if task is None:
+        raise HTTPException(404, "there is no such task")
+    return task
+
+
+Client = Annotated[VolcASR, Depends(the_client)]
+Known = Annotated[Task, Depends(the_task)]
+
+
+# ---- a recording in the request ----
+
+FORMATS = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/ogg": "ogg",
+}
+
+
+@app.post("/transcripts")
+async def transcribe(request: Request, asr: Client) -> dict[str, Any]:
+    """Pass the body on as it comes: neither the disk nor the memory holds it."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        raise HTTPException(415, "send the recording itself as the body, not a form")
+    taken = asyncio.Event()
+    audio = AudioStream(chunks=body_of(request, taken), size=size_of(request), format=FORMATS.get(kind))
+    return shown(await while_connected(request, asr.transcribe(audio, timeout=600), taken))
+
+
+def size_of(request: Request) -> int:
+    """The service has to be told beforehand how much will come."""
+    length = request.headers.get("content-length")
+    if length is None:
+        raise HTTPException(411, "send Content-Length")
+    if int(length) > Flash.largest_bytes:
+        raise HTTPException(413, f"at most {Flash.largest_bytes} bytes; a link (POST /tasks) may lead to more")
+    return int(length)
+
+
+async def body_of(request: Request, taken: asyncio.Event) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk
+    taken.set()
+
+
+async def while_connected(request: Request, work: Awaitable[T], taken: asyncio.Event | None = None) -> T:
+    """Do the work for as long as the client is there: by itself, a handler goes on when nobody is left to answer.
+
+    *taken* is set when the request's body has been read; before that, reading it is what finds out.
+    """
+
+    async def watch() -> None:
+        if taken is not None:
+            await taken.wait()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    with anyio.CancelScope() as scope:
+        watcher = asyncio.create_task(watch())
+        try:
+            return await work
+        finally:
+            watcher.cancel()
+    raise ClientDisconnect
+
+
+# ---- a link, and its task ----
+
+
+class Link(BaseModel):
+    url: str
+
+
+@app.post("/tasks", status_code=202)
+async def submit(link: Link, asr: Client, tasks: Annotated[Tasks, Depends(the_tasks)], response: Response) -> Any:
+    """Not cut off when the client leaves: what is paid for is written down."""
+    try:
+        task = await asr.submit(link.url, edition="standard", timeout=30)
+    except SubmitUncertain as error:
+        if error.task is None:
+            raise
+        task = error.task  # probably taken; asking about it will tell
+    await tasks.keep(task)
+    response.headers["Location"] = f"/tasks/{task.id}"
+    return {"id": task.id, "state": "accepted"}
+
+
+@app.get("/tasks/{task_id}")
+async def show(request: Request, task: Known, asr: Client, wait: Annotated[float, Query(ge=0, le=60)] = 0) -> Any:
+    """Ask once, or wait; who leaves meanwhile can come back, for the task goes on at the service."""
+    if not wait:
+        return standing(await asr.query(task))
+    try:
+        return standing(await while_connected(request, asr.wait(task, timeout=wait)))
+    except WaitTimeout:
+        return standing(Pending(task=task))
+
+
+@app.get("/tasks/{task_id}/events")
+async def events(task: Known, asr: Client) -> StreamingResponse:
+    """Closed by the framework when the client leaves."""
+    return StreamingResponse(news_of(task, asr), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def news_of(task: Task, asr: VolcASR) -> AsyncIterator[str]:
+    while True:
+        try:
+            news = await asr.query(task)
+        except VolcASRError as error:
+            if not error.retryable:
+                yield event("failed", problem(error))
+                return
+        else:
+            yield event("done" if isinstance(news, Transcript) else "progress", standing(news))
+            if isinstance(news, Transcript):
+                return
+        age = time.time() - task.submitted_at
+        await asyncio.sleep(min(max(age / 5, 1), 15))  # a query is a request of the budget
+
+
+def event(name: str, data: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def standing(news: Pending | Transcript) -> dict[str, Any]:
+    return {"state": "done", **shown(news)} if isinstance(news, Transcript) else {"state": news.phase}
+
+
+def shown(transcript: Transcript) -> dict[str, Any]:
+    lines = [{"start_ms": u.start_ms, "end_ms": u.end_ms, "text": u.text} for u in transcript.utterances]
+    return {"text": transcript.text, "duration_ms": transcript.duration_ms, "utterances": lines}
+
+
+@app.get("/health")
+async def health(asr: Client) -> dict[str, Any]:
+    return asdict(asr.stats)
+
+
+# ---- what goes wrong ----
+
+STATUSES: dict[type[VolcASRError], int] = {  # the first that fits
+    InputError: 422,
+    AudioError: 422,
+    TaskNotFound: 404,
+    BudgetFull: 503,
+    RateLimited: 503,
+    ServerBusy: 503,
+    WaitTimeout: 504,
+}
+
+
+def status_of(error: VolcASRError) -> int:
+    if error.account_wide:
+        return 500  # our key, our quota: nothing that the caller could do
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 502)
+
+
+def problem(error: VolcASRError) -> dict[str, str]:
+    if error.account_wide:
+        return {"error": "NotAvailable", "message": "this service has to be set right by its operator"}
+    return {"error": type(error).__name__, "message": str(error)}
+
+
+@app.exception_handler(VolcASRError)
+async def refuse(_: Request, error: VolcASRError) -> Response:
+    """Answer with the status of the error; its text holds no secret."""
+    status = status_of(error)
+    log.log(logging.ERROR if status == 500 else logging.WARNING, "%s: %s", type(error).__name__, error)
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(math.ceil(getattr(error, "retry_after_s", None) or 10))
+    return JSONResponse(problem(error), status, headers)
+
+
+@app.exception_handler(ClientDisconnect)
+async def nobody_is_left(_: Request, __: ClientDisconnect) -> Response:
+    return Response(status_code=499)

@@ -1,0 +1,382 @@
+"""The example service under a real uvicorn, at the simulator on a port: what its clients see, and what stays when they go."""
+
+import hashlib
+import importlib.util
+import json
+import re
+import socket
+import threading
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+import uvicorn
+
+from volcasr_async import Standard, SubmitUncertain, Task, errors
+from volcasr_async.errors import VolcASRError
+from volcasr_async.testing import Fault, Simulator, make_wav
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real_time")]
+
+DOCS = Path(__file__).parents[1] / "docs"
+PLAIN = "https://example.com/audio.mp3"
+WAV = make_wav(60)
+SPEECH = files("volcasr_async.cli").joinpath("demo.wav").read_bytes()
+
+
+@pytest.fixture
+def anyio_backend():
+    """Uvicorn runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("web_service", DOCS / "examples" / "web_service.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Service(httpx.AsyncClient):
+    """A client of the running service, and what can be seen of it from outside."""
+
+    def __init__(self, address, server, simulator):
+        super().__init__(base_url="http://{}:{}".format(*address), timeout=20)
+        self.address, self.server, self.simulator = address, server, simulator
+
+    @asynccontextmanager
+    async def raw(self, head, body=b""):
+        """Send a request by hand; leaving the block closes the connection without reading on."""
+        async with await anyio.connect_tcp(*self.address) as stream:
+            await stream.send(f"{head}\r\nHost: localhost\r\n\r\n".encode() + body)
+            yield stream
+
+    async def is_quiet(self):
+        """Wait until no request is served any more and nothing is held; fails where something stays."""
+        await until(lambda: not self.server.server_state.tasks)
+        stats = (await self.get("/health")).json()
+        assert (stats["in_air"], stats["waiting"], stats["upload_bytes"]) == (0, 0, 0)
+
+
+async def until(condition):
+    with anyio.fail_after(5):
+        while not condition():  # noqa: ASYNC110 - what happens in the server's thread sets no event here
+            await anyio.sleep(0.01)
+
+
+@pytest.fixture
+def serving(example, monkeypatch, tmp_path, caplog):
+    """Give the function that starts the service at a simulator, for as long as its context lasts."""
+
+    @asynccontextmanager
+    async def serve(simulator, **environment):
+        listening = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(example.app, lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=3)
+        server = uvicorn.Server(config)
+        async with simulator.serve() as base_url:
+            for name, value in {"VOLCASR_BASE_URL": base_url, "VOLCASR_API_KEY": "key-secret"}.items():
+                monkeypatch.setenv(name, value)
+            for name, value in {"TASKS_FILE": str(tmp_path / "tasks.db"), **environment}.items():
+                monkeypatch.setenv(name, value)
+            thread = threading.Thread(target=server.run, args=([listening],))
+            thread.start()
+            try:
+                await until(lambda: server.started)
+                async with Service(listening.getsockname(), server, simulator) as service:
+                    yield service
+            finally:
+                server.should_exit = True
+                with anyio.fail_after(10):
+                    await anyio.to_thread.run_sync(thread.join)
+                listening.close()
+        assert "Exception in ASGI application" not in caplog.text
+
+    return serve
+
+
+# ---- recordings ----
+
+
+async def test_a_recording_passes_through(serving):
+    """What was uploaded is what the service gets, byte for byte."""
+    simulator = Simulator()
+    async with serving(simulator) as service:
+        answer = await service.post("/transcripts", content=SPEECH, headers={"Content-Type": "audio/wav"})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["text"]
+        assert answer.json()["duration_ms"] > 0
+        await service.is_quiet()
+    [upload] = simulator.uploads
+    assert upload.sha256 == hashlib.sha256(SPEECH).hexdigest()
+    assert simulator.violations == []
+
+
+async def test_the_label_of_a_recording_passes_too(serving):
+    """A Content-Type that contradicts the bytes is the service's to refuse; one that says nothing of audio is left out."""
+    async with serving(Simulator()) as service:
+        for label, status in (("audio/mpeg", 422), ("audio/wav; rate=16000", 200), ("application/octet-stream", 200)):
+            answer = await service.post("/transcripts", content=SPEECH, headers={"Content-Type": label})
+            assert answer.status_code == status, answer.text
+
+
+async def test_a_large_recording_in_odd_pieces(serving):
+    """A body that comes slowly, in pieces of any size, arrives whole."""
+
+    async def pieces():
+        for start in range(0, len(WAV), 99_991):
+            yield WAV[start : start + 99_991]
+            await anyio.lowlevel.checkpoint()
+
+    simulator = Simulator()
+    async with serving(simulator) as service:
+        headers = {"Content-Length": str(len(WAV)), "Content-Type": "audio/wav"}
+        answer = await service.post("/transcripts", content=pieces(), headers=headers)
+        assert answer.status_code == 200, answer.text
+        await service.is_quiet()
+    assert [upload.sha256 for upload in simulator.uploads] == [hashlib.sha256(WAV).hexdigest()]
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Transfer-Encoding: chunked", 411),
+        ("Content-Length: 100000001", 413),
+        ("Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5", 415),
+        ("Content-Length: 0", 422),
+    ],
+)
+async def test_bodies_that_are_refused_unread(serving, head, status):
+    """No length, too long, a form, nothing at all: answered before a byte is asked for."""
+    simulator = Simulator()
+    async with serving(simulator) as service:
+        async with service.raw(f"POST /transcripts HTTP/1.1\r\n{head}") as stream:
+            with anyio.fail_after(5):
+                assert (await stream.receive()).startswith(b"HTTP/1.1 %d " % status)
+        await service.is_quiet()
+    assert sum(simulator.requests.values()) == 0
+
+
+# ---- links ----
+
+
+async def test_a_link_becomes_a_task(serving):
+    """202 with an id; asked about it is not finished; waited for it brings the transcript."""
+    simulator = Simulator(processing_time=1)
+    async with serving(simulator) as service:
+        accepted = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})
+        assert accepted.status_code == 202
+        place = accepted.headers["location"]
+        assert place == f"/tasks/{accepted.json()['id']}"
+        assert (await service.get(place)).json()["state"] in ("queued", "processing")
+        done = (await service.get(place, params={"wait": 30})).json()
+        assert (done["state"], bool(done["text"])) == ("done", True)
+        await service.is_quiet()
+    assert len(simulator.charges) == 1
+
+
+async def test_a_wait_that_ends_before_the_task(serving):
+    """It says how the task stands, and is no error."""
+    async with serving(Simulator(processing_time=100)) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+        answer = await service.get(place, params={"wait": 0.1})
+        assert (answer.status_code, answer.json()) == (200, {"state": "processing"})
+
+
+async def test_tasks_survive_a_restart(serving):
+    """Another process with the same file answers for the task, and nothing is charged again."""
+    simulator = Simulator(processing_time=0.1)
+    async with serving(simulator) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+    async with serving(simulator) as service:
+        assert (await service.get(place, params={"wait": 30})).json()["text"]
+        assert (await service.get("/tasks/unknown")).status_code == 404
+    assert len(simulator.charges) == 1
+
+
+async def test_a_submit_whose_answer_was_lost(serving):
+    """The caller gets its task all the same, charged once."""
+    simulator = Simulator(processing_time=0.1, faults=[Fault("lost-answer", on="submit", times=1)])
+    async with serving(simulator) as service:
+        accepted = await service.post("/tasks", json={"url": PLAIN})
+        assert accepted.status_code == 202
+        assert (await service.get(accepted.headers["location"], params={"wait": 30})).json()["text"]
+    assert len(simulator.charges) == 1
+
+
+async def test_a_submit_that_stays_uncertain(example, tmp_path):
+    """What was probably taken, and can be asked about, is a task like any other; without a task it is an error."""
+    task = Task(id="0a", edition=Standard(), request_id="0a", submitted_at=0.0)
+    link, tasks, response = example.Link(url=PLAIN), example.Tasks(str(tmp_path / "tasks.db")), example.Response()
+
+    class Lost:
+        def __init__(self, known):
+            self.known = known
+
+        async def submit(self, *_, **__):
+            raise SubmitUncertain("lost", task=self.known)
+
+    assert (await example.submit(link, Lost(task), tasks, response))["id"] == "0a"
+    assert await tasks.find("0a") == task
+    with pytest.raises(SubmitUncertain):
+        await example.submit(link, Lost(None), tasks, response)
+
+
+async def test_events_tell_how_it_goes_on(serving):
+    """Progress while it runs, then the transcript, then the end; a query that fails on the way is no end."""
+    simulator = Simulator(processing_time=0.5, faults=[Fault("html-502", on="query", times=1)])
+    async with serving(simulator) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+        answer = await service.get(place + "/events")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        *_, (name, done) = told(answer.text)
+        assert name == "done"
+        assert done["text"]
+        await service.is_quiet()
+
+
+async def test_events_of_a_task_that_fails(serving):
+    """The last event says why."""
+    async with serving(Simulator(processing_time=0)) as service:
+        place = (await service.post("/tasks", json={"url": "https://example.com/bad-format.mp3"})).headers["location"]
+        [(name, why)] = told((await service.get(place + "/events")).text)
+        assert (name, why["error"]) == ("failed", "BadAudioFormat")
+
+
+def told(text):
+    return [(name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.*)\n\n", text)]
+
+
+# ---- errors ----
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "name"),
+    [
+        ("ftp://example.com/a.mp3", 422, "InputError"),
+        ("https://example.com/bad-format.mp3", 422, "BadAudioFormat"),
+        ("https://example.com/download-failed.mp3", 422, "AudioDownloadFailed"),
+    ],
+)
+async def test_errors_become_statuses(serving, url, status, name):
+    """Submitting or asking, the caller learns the class and the reason."""
+    async with serving(Simulator(processing_time=0)) as service:
+        answer = await service.post("/tasks", json={"url": url})
+        if answer.status_code == 202:
+            answer = await service.get(answer.headers["location"])
+        assert (answer.status_code, answer.json()["error"]) == (status, name)
+
+
+async def test_our_own_trouble_is_not_shown(serving, caplog):
+    """A refused key is the operator's affair: 500 for the caller, the reason in the log."""
+    async with serving(Simulator(api_keys={"another-key"})) as service:
+        answer = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})
+        assert (answer.status_code, answer.json()["error"]) == (500, "NotAvailable")
+    assert "AuthenticationFailed" in caplog.text
+    assert "secret" not in caplog.text + answer.text
+
+
+async def test_a_full_budget_is_503_with_retry_after(serving):
+    """Told to pause, the service answers 503 at once with the time that is left, and takes no body."""
+    simulator = Simulator(faults=[Fault("rate-limited", on="flash", retry_after=40)])
+    async with serving(simulator, MAX_WAITING="0") as service:
+        # A stream can be sent once, so the refusal of the first is its caller's.
+        for name in ("RateLimited", "BudgetFull"):
+            answer = await service.post("/transcripts", content=WAV)
+            assert (answer.status_code, answer.json()["error"]) == (503, name)
+            assert 30 <= int(answer.headers["retry-after"]) <= 40
+        await service.is_quiet()
+    assert simulator.requests["flash"] == 1
+
+
+def test_every_error_has_its_documented_status(example):
+    """The table names the classes and statuses that the code gives; what it leaves out is 502."""
+    page = (DOCS / "web-services.md").read_text("utf-8")
+    documented = {
+        name: int(status)
+        for names, status in re.findall(r"^\| ([^|]*`[^|]*) \| (\d{3})\b", page, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert len(documented) > 10
+
+    def expected(kind):
+        return next(documented[base.__name__] for base in kind.__mro__ if base.__name__ in documented)
+
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, VolcASRError):
+            assert example.status_of(kind("m")) == expected(kind), kind
+
+
+# ---- clients that leave ----
+
+
+async def test_a_client_that_leaves_during_its_upload(serving):
+    """Half a recording is billed to nobody, and its connection is given up."""
+    simulator = Simulator()
+    async with serving(simulator) as service:
+        head = f"POST /transcripts HTTP/1.1\r\nContent-Length: {len(WAV)}"
+        async with service.raw(head, WAV[: len(WAV) // 2]):
+            await until(lambda: service.server.server_state.tasks)
+        await service.is_quiet()
+        assert (await service.post("/transcripts", content=WAV)).status_code == 200
+    assert len(simulator.charges) == 1
+
+
+async def test_a_client_that_leaves_while_it_is_recognised(serving):
+    """The request to the service is given up: nobody would read its answer."""
+    simulator = Simulator(flash_time=60)
+    async with serving(simulator) as service:
+        head = f"POST /transcripts HTTP/1.1\r\nContent-Length: {len(WAV)}"
+        async with service.raw(head, WAV):
+            await until(lambda: simulator.requests["flash"])
+            assert (await service.get("/health")).json()["in_air"] == 1
+        await service.is_quiet()
+
+
+async def test_a_client_that_leaves_while_it_waits(serving, caplog):
+    """The wait ends with it, the task does not: it can be fetched later."""
+    simulator = Simulator(processing_time=0.5)
+    async with serving(simulator) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+        async with service.raw(f"GET {place}?wait=60 HTTP/1.1"):
+            await until(lambda: service.server.server_state.tasks)
+        await service.is_quiet()
+        assert "can be waited for" in caplog.text
+        assert (await service.get(place, params={"wait": 30})).json()["text"]
+    assert len(simulator.charges) == 1
+
+
+async def test_a_client_that_leaves_its_events(serving):
+    """Nobody asks about the task any more."""
+    simulator = Simulator(processing_time=100)
+    async with serving(simulator) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+        async with service.raw(f"GET {place}/events HTTP/1.1") as stream:
+            assert b"200 OK" in await stream.receive()
+        await service.is_quiet()
+
+
+async def test_a_client_that_leaves_before_its_task_has_an_id(serving, tmp_path):
+    """What the service takes is paid for, so it is written down although nobody hears of it."""
+    simulator = Simulator(reply_delay=0.5)
+    async with serving(simulator) as service:
+        body = json.dumps({"url": PLAIN}).encode()
+        head = f"POST /tasks HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        async with service.raw(head, body):
+            await until(lambda: simulator.requests["submit"])
+        await service.is_quiet()
+        [charge] = simulator.charges
+        assert (await service.get(f"/tasks/{charge.task_id}")).status_code == 200
+
+
+async def test_nothing_secret_is_kept(serving, tmp_path):
+    """The file of tasks holds neither the key nor the signature of a link."""
+    async with serving(Simulator()) as service:
+        answer = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})
+    kept = (tmp_path / "tasks.db").read_bytes()
+    assert answer.json()["id"].encode() in kept
+    assert b"secret" not in kept

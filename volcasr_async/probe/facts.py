@@ -1,0 +1,61 @@
+"""What is known of a recording."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What a recording says about itself; `None` where it says nothing that can be believed."""
+
+    codec: str | None = None
+    duration_s: float | None = None
+    channels: int | None = None
+    rate: int | None = None
+    bits: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """What a look at a recording found.
+
+    `size` in bytes, `duration_s` in seconds, `rate` in Hz, `bits` per sample, `bitrate` in bits per second over the whole
+    file. `container` is the service's name for it ("wav", "mp3", "ogg", "m4a", ...), `codec` what is inside ("pcm", "opus",
+    "vorbis", "aac", ...). `problems` are sentences about what is odd. What is not known is `None`.
+    """
+
+    name: str
+    size: int
+    container: str | None = None
+    codec: str | None = None
+    duration_s: float | None = None
+    channels: int | None = None
+    rate: int | None = None
+    bits: int | None = None
+    bitrate: int | None = None
+    is_text: bool = False
+    """Whether it is text and no audio."""
+    is_broken: bool = False
+    """Whether it bears the name or mark of a container whose header cannot be read."""
+    problems: tuple[str, ...] = ()
+
+
+EMPTY = "it is empty"
+TEXT = "it is text and no audio"
+
+
+def broken(container: str | None) -> str:
+    """Say that a container's header cannot be read."""
+    return f"its {container} header cannot be read: it is broken, cut off or something else"
+
+
+def believable(value: float | None, most: int) -> int | None:
+    """Keep a number that a recording can have; headers may say anything."""
+    return int(value) if value is not None and 1 <= value <= most else None
+
+
+MOST_HZ = 1_000_000
+MOST_CHANNELS = 64
+MOST_BITS = 64
+LONGEST_S = 1e7
+"""Four months: what lasts longer has a broken header."""

@@ -1,0 +1,88 @@
+"""The library's log of its work: DEBUG for exchanges, INFO for jobs, WARNING for what costs money or time.
+
+Every line has its ids as fields of the record (`extra`), named as in spans with an underscore: `volcasr_request_id`, ...
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from volcasr_async.errors import VolcASRError
+from volcasr_async.protocol.progress import Progress
+from volcasr_async.telemetry.faults import described
+from volcasr_async.telemetry.records import ExchangeRecord, JobRecord, Observer
+
+JOBS = logging.getLogger("volcasr_async.jobs")
+EXCHANGES = logging.getLogger("volcasr_async.exchanges")
+RATE = logging.getLogger("volcasr_async.rate")
+
+_IDS = ("edition", "resource_id", "request_id", "task_id")
+_JOB = (*_IDS, "log_id", "code", "verb", "outcome", "attempts", "queries", "bytes_sent", "audio_s", "seconds")
+_EXCHANGE = ("phase", "number", "http_status", "code", "log_id", "body_bytes", "seconds", "error_type")
+
+
+def wanted() -> bool:
+    """Whether anybody reads what single jobs and exchanges write."""
+    return JOBS.isEnabledFor(logging.INFO) or EXCHANGES.isEnabledFor(logging.DEBUG)
+
+
+class Log(Observer):
+    """Writes what ended."""
+
+    def exchange_ended(self, exchange: ExchangeRecord) -> None:
+        """Write at DEBUG."""
+        if not EXCHANGES.isEnabledFor(logging.DEBUG):
+            return
+        if exchange.http_status is None:
+            said = f"brought no answer: {_failure(exchange)}"
+        else:
+            said = f"answered HTTP {exchange.http_status}, code {exchange.code}, in {exchange.seconds:.3f} s"
+        fields = _fields(exchange.job, _IDS) | _fields(exchange, _EXCHANGE)
+        EXCHANGES.debug("%s %d of %s %s", exchange.phase, exchange.number, _name(exchange.job), said, extra=fields)
+
+    def job_ended(self, job: JobRecord) -> None:
+        """Write at INFO."""
+        if not JOBS.isEnabledFor(logging.INFO):
+            return
+        why = f": {_failure(job)}" if job.error_type else ""
+        fields = _fields(job, (*_JOB, "error_type"))
+        JOBS.info("%s of %s %s after %.1f s%s", job.verb, _name(job), job.outcome, job.seconds, why, extra=fields)
+
+
+def log_retry(progress: Progress, error: VolcASRError, *, was: str, name: str, pause_s: float) -> None:
+    """Write that a request is made again: at WARNING where money is at stake, else at INFO."""
+    order, task = progress.order, progress.task
+    at = order or task
+    if at is None:
+        return
+    if order is not None and order.request_id != name:
+        level, what = logging.WARNING, f"a fresh task follows {name}, which may be charged again"
+    elif progress.state == "ask" and was == "submit":
+        level, what = logging.WARNING, "the answer to the submit is lost; asking the service about it"
+    else:
+        level, what = logging.INFO, f"trying again in {max(pause_s, 0.0):.1f} s"
+    if JOBS.isEnabledFor(level):
+        fields: dict[str, str | None] = {"volcasr_edition": at.edition.name, "volcasr_request_id": at.request_id}
+        fields |= {"volcasr_error_type": type(error).__name__, "volcasr_task_id": task.id if task else None}
+        JOBS.log(level, "%s: %s: %s", at.request_id, what, described(error), extra=fields)
+
+
+def log_cut(error: VolcASRError, rate: float, *, warn: bool) -> None:
+    """Write that the service has slowed us down."""
+    fields = {"volcasr_rate": rate, "volcasr_error_type": type(error).__name__}
+    fields["volcasr_code"] = getattr(error, "code", None)
+    level = logging.WARNING if warn else logging.INFO
+    RATE.log(level, "the rate is cut to %.2f requests a second: %s", rate, described(error), extra=fields)
+
+
+def _name(job: JobRecord) -> str:
+    return job.task_id or job.request_id or "a job"
+
+
+def _failure(record: JobRecord | ExchangeRecord) -> str:
+    return f"{record.error_type}" + (f" ({record.error_message})" if record.error_message else "")
+
+
+def _fields(record: JobRecord | ExchangeRecord, names: tuple[str, ...]) -> dict[str, Any]:
+    return {f"volcasr_{name}": getattr(record, name) for name in names}
