@@ -1,0 +1,59 @@
+"""How subtitles are to look."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from volcasr_async.errors import InputError
+
+_WIDE_COLUMNS = 40  # 20 Chinese characters
+_NARROW_COLUMNS = 42
+_LEAST_COLUMNS = 10
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """How long the lines of subtitles may be, how many at once, and for how long.
+
+    `columns`: the widest line, where a Chinese character takes two columns and a Latin one takes one; `None` is 40 for
+    Chinese (20 characters) and 42 for Latin. `lines`: lines shown at once. `shortest_s` and `longest_s`: seconds that a
+    text stands; less only where the next one begins or the recording ends. `labels`: begin what somebody says with the
+    speaker's name (or the channel's), where the service told speakers or channels apart.
+
+    `InputError` for what cannot be met.
+    """
+
+    columns: int | None = None
+    lines: int = 2
+    shortest_s: float = 1.0
+    longest_s: float = 7.0
+    labels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.columns is not None and not _is_count(self.columns, _LEAST_COLUMNS):
+            raise InputError(
+                f"Layout(columns={self.columns!r}) must be a whole number, at least {_LEAST_COLUMNS}, where a Chinese "
+                "character counts two; use columns=None for what suits the language"
+            )
+        if not _is_count(self.lines, 1):
+            raise InputError(f"Layout(lines={self.lines!r}) must be a whole number, at least 1")
+        if not (_is_number(self.shortest_s) and _is_number(self.longest_s) and 0 <= self.shortest_s <= self.longest_s):
+            raise InputError("Layout needs numbers of seconds, 0 <= shortest_s <= longest_s")
+        if self.longest_s < 0.1:
+            raise InputError("Layout(longest_s=...) must be at least 0.1 s, or nobody can read it")
+
+    def limit(self, *, wide: bool) -> int:
+        """The widest line for text that is, or is not, set like Chinese; in columns."""
+        return self.columns or (_WIDE_COLUMNS if wide else _NARROW_COLUMNS)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+USUAL = Layout()
