@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -143,7 +144,7 @@ def _spent() -> list[object]:
         (["LIST", "-o", "LIST"], "cannot be the directory of the results"),
         (["LIST", "-o", "out", "--window", "0"], "--window"),
         (["LIST", "-o", "out", "--resource-id", "r"], "--edition"),
-        (["LIST", "-o", "out", "-e", "flash", "--show-volume"], "flash edition does not take show_volume"),
+        (["LIST", "-o", "out", "-e", "flash", "--show-volume"], "flash edition does not take --show-volume"),
         (["LIST", "-o", "out", "--rate", "0"], "above 0"),
         (["LIST", "-o", "out", "--journal", "LIST"], "is no journal"),
         (["LIST", "-o", "out", "--journal", "no/such/run.db"], "is no folder"),
@@ -254,3 +255,51 @@ def test_a_file_of_somebody_else_is_no_failures_file(volcasr: Caller, service: S
     assert "--failures" in end.err
     assert urls.read_text() == link("a") + "\n"
     assert len(service.charges) == before
+
+
+def test_recording_on_stdin_is_one_clear_error(port: Port, tmp_path: Path, wav: Path) -> None:
+    """A recording where the list should be is refused once, and there is nothing to go on with."""
+    environ = {"VOLCASR_BASE_URL": port.url, "VOLCASR_API_KEY": SECRET}
+    process = started("batch", "/dev/stdin", "-o", tmp_path / "out", **environ)
+    assert process.stdin is not None
+    process.stdin.buffer.write(wav.read_bytes())
+    end = ended(process)
+    readable(end)
+    assert end.status == 2
+    assert "is a recording (wav)" in end.err
+
+
+def test_lines_for_v1_without_a_cluster_are_one_error(volcasr: Caller, service: Simulator, tmp_path: Path) -> None:
+    """What would fail alike with each line is said once, with the flag that cures it."""
+    path = tmp_path / "list.jsonl"
+    path.write_text("".join(f'{{"source": "{link(str(number))}", "edition": "v1"}}\n' for number in range(9)))
+    end = volcasr("batch", path, "-o", tmp_path / "out")
+    readable(end)
+    assert end.status == 2
+    assert "line 1 of the list" in end.err
+    assert "give --cluster" in end.err
+
+
+def test_v1_with_an_api_key_is_refused_before_the_list(volcasr: Caller, service: Simulator, sources: Path) -> None:
+    """Credentials that do not fit the edition are wrong usage: no journal is begun."""
+    out = sources.parent / "out"
+    end = volcasr("batch", sources, "-o", out, "-e", "v1", "--cluster", "c")
+    readable(end)
+    assert end.status == 2
+    assert not (out / "volcasr-journal.db").exists()
+
+
+def test_query_of_a_callback_is_not_shown() -> None:
+    """The line to go on with holds no secret of a callback, and says what it leaves out."""
+    line, notes = resume_line(["l.txt", "-o", "out", "--callback", "https://h.example/done?token=hidden"])
+    assert "hidden" not in line
+    assert len(notes) == 1
+
+
+def test_summaries_count_in_words(volcasr: Caller, service: Simulator, tmp_path: Path) -> None:
+    """One is singular."""
+    path = tmp_path / "list.txt"
+    path.write_text("nosuch.wav\n")
+    end = volcasr("batch", path, "-o", tmp_path / "out")
+    assert "0 done, 1 failed" in end.err
+    assert not re.search(r"\b1 (requests|recordings|results|links)\b", end.err)

@@ -154,7 +154,7 @@ def test_simulator_serves_until_it_is_interrupted(wav: Path) -> None:
     assert rest.status == 0
     assert f"{environ['VOLCASR_BASE_URL']}/audio/talk.wav" in lines[-1]
     assert "requests: 2 flash" in rest.err
-    assert "would be billed: 1 recordings, 2.0 s" in rest.err
+    assert "would be billed: 1 recording, 2.0 s" in rest.err
     assert "against the documents: nothing" in rest.err
 
 
@@ -165,4 +165,4 @@ def test_help_needs_no_http_library() -> None:
     assert end.status == 0
     loaded = {line.rpartition("|")[2].strip() for line in end.err.splitlines()}
     assert "typer" in loaded
-    assert not loaded & {"httpx", "h11", "anyio", "asyncio", "rich"}
+    assert not loaded & {"httpx", "aiohttp", "h11", "anyio", "asyncio", "rich"}

@@ -11,9 +11,10 @@ from volcasr_async import AudioFile, AudioUrl, Corpus, Idle, InputError, Job, Op
 from volcasr_async.cli.console import CommandError
 from volcasr_async.cli.failures import listed
 from volcasr_async.cli.listing import BadLine, Defaults, Item, Listing, item_of
-from volcasr_async.cli.options import AudioFlags
+from volcasr_async.cli.options import AudioFlags, JobFlags
 from volcasr_async.cli.output import stable_name
 from volcasr_async.job import as_edition
+from volcasr_async.testing import make_wav
 
 PLAIN = Defaults(Options(), AudioFlags(), lambda name: as_edition(name, cluster=None))
 LINK = "https://h.example/a.mp3"
@@ -50,7 +51,7 @@ def test_bad_lines_end_nothing(tmp_path: Path) -> None:
     path = tmp_path / "list"
     lines = [b"ftp://h.example/a?sig=hidden", b"\xff\xfe", b"{", b'{"source": 5}', b'{"sorce": "a.wav"}', b"{}"]
     lines += [b'{"source": "a.wav", "options": {"enable_pnc": true}}', b'{"source": "a.wav", "edition": "express"}']
-    lines += [b'{"source": "a.wav", "edition": "v1"}', b'{"source": "a.wav", "rate": 0}', b"x" * 70_000, b"a\0b"]
+    lines += [b"example.com/talk.mp3", b'{"source": "a.wav", "rate": 0}', b"x" * 70_000, b"a\0b"]
     lines += [
         b'{"source": "a.wav", "options": {"enable_punc": 3}}',
         b'{"source": "a.wav", "options": {"corpus": {"x": 1}}}',
@@ -60,10 +61,79 @@ def test_bad_lines_end_nothing(tmp_path: Path) -> None:
     assert items == [AudioFile(path=Path("good.wav"))]
     assert [one.line.line for one in bad] == list(range(1, len(lines) + 1))
     said = ["links only", "UTF-8", "no JSON object", "Expected `str", "`sorce`", "there is no source", "'enable_pnc' is no field"]  # fmt: skip
-    said += ["no edition 'express'", "cluster", "above 0", "longer than", "no NUL", "wrong type", "'x' is no field"]
+    said += [
+        "no edition 'express'",
+        "a link begins with https://",
+        "above 0",
+        "longer than",
+        "no NUL",
+        "wrong type",
+        "'x' is no field",
+    ]
     for text, one in zip(said, bad, strict=True):
         assert text in str(one.error)
     assert "hidden" not in repr(bad)
+
+
+def test_missing_cluster_ends_the_list_once(tmp_path: Path) -> None:
+    """Lines for v1 without a cluster would all fail alike: the first of them says so, with the shell's cure."""
+    path = tmp_path / "list"
+    path.write_text('a.wav\n{"source": "b.wav", "edition": "v1"}\n{"source": "c.wav", "edition": "v1"}\n')
+    listing = Listing(str(path), PLAIN, list().append)  # noqa: C408
+    with pytest.raises(CommandError, match=r"line 2 .* give --cluster or set VOLCASR_CLUSTER"):
+        list(listing.items())  # type: ignore[arg-type]
+    listing.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (make_wav(1.0), r"is a recording \(wav\)"),
+        (b"ID3\x04\0\0\0\0" + bytes(range(256)) * 20, r"is a recording \(mp3\)"),
+        (bytes([0, 1, 2, 255]) * 2000, "is no text"),
+        ("https://h.example/a.mp3\n".encode("utf-16"), "is UTF-16"),
+    ],
+)
+def test_what_is_no_list_is_refused_once(tmp_path: Path, head: bytes, said: str) -> None:
+    """A recording or another binary file where the list should be is one clear error, not thousands of bad lines."""
+    path = tmp_path / "talk"
+    path.write_bytes(head)
+    with pytest.raises(CommandError, match=said):
+        Listing(str(path), PLAIN, list().append)  # noqa: C408
+
+
+@pytest.mark.parametrize("text", ["ID3 of May.wav\n", "RIFFxxxxWAVE.wav\n", "\ufefffLaC.flac\n", "录音/\x07bell.wav\n"])
+def test_odd_names_are_a_list(tmp_path: Path, text: str) -> None:
+    """Names that look like the first bytes of a recording are names."""
+    path = tmp_path / "list"
+    path.write_text(text, "utf-8")
+    items, bad = read(path)
+    assert len(items) == 1
+    assert bad == []
+
+
+def test_a_directory_with_a_dot_is_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that looks like a host is a path when the file is there, and so is one that looks like none."""
+    monkeypatch.chdir(tmp_path)
+    file = Path("talks.example/a.wav")
+    file.parent.mkdir()
+    file.touch()
+    assert item_of(str(file), PLAIN) == AudioFile(path=file)
+    assert item_of("./talks.example/b.wav", PLAIN) == AudioFile(path=Path("talks.example/b.wav"))
+    with pytest.raises(InputError, match="a link begins with https://"):
+        item_of("talks.example/b.wav", PLAIN)
+
+
+def test_flags_of_the_job_are_for_each_line() -> None:
+    """What the flags say of callback and user every line gets, unless it says otherwise itself."""
+    flags = JobFlags(callback="https://h.example/done", uid="u")
+    defaults = Defaults(Options(), AudioFlags(), lambda name: as_edition(name, cluster=None), flags)
+    plain, own = item_of(LINK, defaults), item_of(f'{{"source": "{LINK}", "uid": "v"}}', defaults)
+    assert isinstance(plain, Job)
+    assert isinstance(own, Job)
+    assert (plain.callback, plain.uid) == ("https://h.example/done", "u")
+    assert (own.callback, own.uid) == ("https://h.example/done", "v")
+    assert listed(plain, Options(), flags) == listed(Job(LINK), Options())
 
 
 def test_long_line_without_end_is_not_kept(tmp_path: Path) -> None:

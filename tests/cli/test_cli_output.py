@@ -8,10 +8,25 @@ from pathlib import Path
 import pytest
 from cli_calls import Caller, readable
 
-from volcasr_async import read_transcript
+from volcasr_async import InputError, Transcript, read_transcript
 from volcasr_async.cli.console import say
 from volcasr_async.cli.output import file_names
+from volcasr_async.subtitles import FORMATS, Layout, render
 from volcasr_async.testing import Simulator, make_wav
+
+SAMPLE = json.dumps(
+    {
+        "audio_info": {"duration": 6000},
+        "result": {
+            "text": "今天我们讨论预算。好的，开始吧。",
+            "utterances": [
+                {"text": "今天我们讨论预算。", "start_time": 0, "end_time": 3000, "additions": {"speaker": "1"}},
+                {"text": "好的，开始吧。", "start_time": 3200, "end_time": 6000, "additions": {"speaker": "2"}},
+            ],
+        },
+    }
+).encode()
+"""What the service says about two people."""
 
 
 @pytest.fixture
@@ -151,3 +166,85 @@ def test_a_wrapped_message_is_said_once(label: str, text: str, monkeypatch: pyte
     say(label, text, wrap=True)
     assert terminal.getvalue().split() == (label + text).split()
     assert terminal.getvalue().count("\n") == 2
+
+
+@pytest.mark.parametrize("wanted", FORMATS)
+def test_every_format_of_every_command(
+    volcasr: Caller, service: Simulator, files: list[Path], tmp_path: Path, wanted: str
+) -> None:
+    """transcribe, convert and batch write the same, in each format; files have its suffix."""
+    kept = tmp_path / "kept.json"
+    volcasr("transcribe", "-o", kept, files[1])
+    transcript = read_transcript(kept.read_bytes())
+    assert volcasr("convert", kept, "-f", wanted).out == render(transcript, wanted)
+    if wanted != "json":  # which has the time of the task in it
+        assert volcasr("transcribe", "-f", wanted, files[1]).out == render(transcript, wanted)
+    (tmp_path / "list.txt").write_text(f"{files[1]}\n")
+    assert volcasr("batch", tmp_path / "list.txt", "-o", tmp_path / "out", "-f", wanted).status == 0
+    [result] = (tmp_path / "out").glob("talk-*")
+    assert result.suffix == f".{FORMATS[wanted].suffix}"
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.VTT", "a.md", "a.jsonl", "a.json", "a.ass", "a.unknown", "a.tmp", "a"])
+def test_the_output_chooses_the_format(volcasr: Caller, tmp_path: Path, name: str) -> None:
+    """Without --format the file's suffix is taken at its word; an unknown one is text."""
+    kept = tmp_path / "kept.json"
+    kept.write_bytes(SAMPLE)
+    volcasr("convert", kept, "-o", tmp_path / name)
+    suffix = name.partition(".")[2].lower()
+    wanted = suffix if suffix in {"srt", "vtt", "md", "jsonl", "json", "ass"} else "txt"
+    assert (tmp_path / name).read_text("utf-8") == render(read_transcript(SAMPLE), wanted)
+    assert volcasr("convert", kept, "-o", tmp_path / name, "-f", "csv").status == 0
+    assert (tmp_path / name).read_text("utf-8") == render(read_transcript(SAMPLE), "csv")
+
+
+def test_the_layout_is_the_flags(volcasr: Caller, tmp_path: Path) -> None:
+    """How subtitles are cut, whether speakers are named, and in which language."""
+    kept = tmp_path / "kept.json"
+    kept.write_bytes(SAMPLE)
+    flags = ["--columns", 24, "--lines", 1, "--shortest", 0, "--longest", 2.5, "--labels", "--label-language", "en"]
+    layout = Layout(columns=24, lines=1, shortest_s=0, longest_s=2.5, labels=True)
+    text = volcasr("convert", kept, "-f", "srt", *flags).out
+    assert text == render(read_transcript(SAMPLE), "srt", layout=layout, language="en")
+    assert text != volcasr("convert", kept, "-f", "srt").out
+    assert "Speaker 1" in text
+
+
+def test_steps_take_formats_too(volcasr: Caller, service: Simulator, tmp_path: Path) -> None:
+    """`query` and `wait` write subtitles as transcribe does."""
+    task = volcasr("submit", "https://h.example/formats.mp3").out
+    target = tmp_path / "talk.vtt"
+    assert volcasr("wait", task, "-o", target).status == 0
+    assert target.read_text("utf-8").startswith("WEBVTT")
+    assert volcasr("query", task, "--format", "vtt").out == target.read_text("utf-8")
+
+
+def test_missing_extra_is_told_before_anything_is_sent(
+    volcasr: Caller, service: Simulator, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A format whose library is not installed costs nothing."""
+    monkeypatch.setitem(sys.modules, "pysubs2", None)
+    before = service.requests.total()
+    end = volcasr("transcribe", "-f", "ass", files[0])
+    readable(end)
+    assert end.status == 2
+    assert 'pip install "volcasr-async[subtitles]"' in end.err
+    assert service.requests.total() == before
+
+
+def test_what_no_format_can_hold_is_printed_as_json(
+    volcasr: Caller, service: Simulator, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paid result that the format cannot write is not lost."""
+
+    def refuses(transcript: Transcript, *_: object, **__: object) -> str:
+        if transcript.text:
+            raise InputError("ass ends at 10 hours")
+        return ""
+
+    monkeypatch.setattr("volcasr_async.cli.formats.render", refuses)
+    end = volcasr("transcribe", "-f", "ass", files[0])
+    readable(end)
+    assert end.status == 1
+    assert "ass ends at 10 hours" in end.err
+    assert read_transcript(end.out).duration_ms == 1000

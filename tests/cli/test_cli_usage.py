@@ -10,6 +10,8 @@ from cli_calls import SECRET, Caller, readable
 from volcasr_async.testing import Simulator, make_wav
 
 LINK = "https://h.example/a.mp3?sig=hidden"
+PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\.task|\b(?:None|True|False)\b")
+"""What a shell does not know: calls, keyword arguments, Python's own words."""
 
 
 @pytest.mark.parametrize(
@@ -23,15 +25,34 @@ LINK = "https://h.example/a.mp3?sig=hidden"
         (["transcribe", "--qps", "0", LINK], "above 0"),
         (["transcribe", "--concurrency", "0", LINK], "Invalid value for '--concurrency'"),
         (["transcribe", "--no-such-flag", LINK], "No such option"),
-        (["transcribe", "--extra", "a=b", LINK], "a text needs its quotes"),
         (["transcribe", "--corpus", "nosuch.json", LINK], "neither a JSON object nor a file"),
         (["transcribe", "--corpus", '{"hotwrods": []}', LINK], "is no field; there are boosting_table_id"),
         (["transcribe", "--corpus", '{"hotwords": 3}', LINK], "Expected `array`"),
         (["transcribe", "--corpus", "{", LINK], "no JSON object"),
         (["transcribe", "--sensitive-words-filter", "{]", LINK], "no JSON object"),
-        (["transcribe", "--end-window-size", "20", LINK], "between 300 and 5000"),
-        (["transcribe", "--enable-age-detection", "-e", "flash", LINK], "flash edition does not take enable_age"),
-        (["transcribe", "--rate", "0", LINK], "must be a whole number above 0"),
+        (["transcribe", "--end-window-size", "20", LINK], "--end-window-size 20 must lie between 300 and 5000"),
+        (["transcribe", "--ssd-mode", "1", LINK], '--ssd-mode needs --ssd-version "200"'),
+        (["transcribe", "--codec", "mp3", LINK], "--codec 'mp3' must be"),
+        (["transcribe", "--context", "{", LINK], "no JSON object"),
+        (["transcribe", "--context", "nosuch.json", LINK], "Invalid value for --context"),
+        (["transcribe", "-e", "flash", "--callback", "https://h.example/d", LINK], "takes no callback"),
+        (["transcribe", "-e", "v1", "--cluster", "c", LINK], "set VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY"),
+        (["transcribe", "-e", "v1", "--cluster", "会议", LINK], "--cluster is"),
+        (["transcribe", "--resource-id", "a b", LINK], "--resource-id is"),
+        (["transcribe", "--columns", "3", LINK], "--columns 3 must be"),
+        (["transcribe", "--longest", "0.01", "--shortest", "0", LINK], "--longest"),
+        (["transcribe", "--engine", "curl", LINK], "there is no engine 'curl'; there are httpx, aiohttp"),
+        (["transcribe", "example.com/talk.mp3"], "https://example.com/talk.mp3"),
+        (["transcribe", "https://h.example/a b.mp3"], "the link holds blanks"),
+        (["transcribe", "-e", "standard", __file__], "use flash for local audio, or pass a link"),
+        (["batch", "LIST", "-o", "out"], "LIST cannot be read"),
+        (["doctor", "--edition", "flash"], "flash has no question that costs nothing"),
+        (["doctor", "--format", "srt"], "there is no format 'srt'"),
+        (
+            ["transcribe", "--enable-age-detection", "-e", "flash", LINK],
+            "flash edition does not take --enable-age-detection",
+        ),
+        (["transcribe", "--rate", "0", LINK], "--rate 0 must be a whole number above 0"),
         (["transcribe", "-e", "v1", LINK], "v1 needs the cluster"),
         (["transcribe", "-e", "v1", "--cluster", "c", "--resource-id", "r", LINK], "--cluster instead"),
         (["transcribe", "--cluster", "c", LINK], "--cluster belongs to v1"),
@@ -60,7 +81,22 @@ def test_wrong_usage_is_refused(volcasr: Caller, service: Simulator, argv: list[
     assert end.status == 2
     assert end.out == ""
     assert "hidden" not in end.err
+    assert not PYTHON.search(end.err), end.err
     assert service.requests.total() == before
+
+
+def test_extra_that_is_no_json(volcasr: Caller, service: Simulator) -> None:
+    """A text without its quotes is no JSON; the example shows where they go."""
+    end = volcasr("transcribe", "--extra", "a=b", LINK)
+    assert end.status == 2
+    assert "a text needs its quotes" in end.err
+
+
+def test_v1_strings_are_spelled_for_the_shell(volcasr: Caller, service: Simulator) -> None:
+    """v1 takes strings only; the cure is a flag that can be copied."""
+    end = volcasr("transcribe", "-e", "v1", "--cluster", "c", "--extra", "a=true", LINK)
+    assert end.status == 2
+    assert "--extra 'a=\"True\"'" in end.err
 
 
 @pytest.mark.parametrize(

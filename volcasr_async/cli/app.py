@@ -15,7 +15,10 @@ from volcasr_async.cli.batch import batch
 from volcasr_async.cli.console import GIVEN, reported
 from volcasr_async.cli.convert import convert
 from volcasr_async.cli.demo import demo
-from volcasr_async.cli.simulate import simulate
+from volcasr_async.cli.doctor import doctor
+from volcasr_async.cli.examples import EXAMPLES
+from volcasr_async.cli.probe import probe
+from volcasr_async.cli.simulate import fault_notes, simulate
 from volcasr_async.cli.status import status
 from volcasr_async.cli.tasks import query, submit, wait
 from volcasr_async.cli.transcribe import transcribe
@@ -36,6 +39,8 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     query,
     wait,
     convert,
+    probe,
+    doctor,
     simulate,
     demo,
 )
@@ -46,13 +51,21 @@ def unwrapped(text: str | None) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text or ""))
 
 
+_NOTES: dict[str, Callable[[], tuple[str, list[tuple[str, str]]]]] = {"simulate": fault_notes}
+"""Sections that only the help of one command has."""
+
+
 class Grouped(TyperCommand):
-    """A command whose help has the flags in groups: there are many."""
+    """A command whose help has the flags in groups, for there are many, and examples at its end."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Keep the words as they were given: a line to go on with repeats them."""
         ctx.meta[GIVEN] = list(args)
         return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Write arguments as everybody does: newer typer puts required ones in braces."""
+        return [re.sub(r"[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each group."""
@@ -60,10 +73,20 @@ class Grouped(TyperCommand):
         for parameter in self.get_params(ctx):
             usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
             if record := parameter.get_help_record(ctx):
-                groups.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
-        for name, records in groups.items():
-            with formatter.section(name):
+                name = re.sub(r" <[^>]*>", "", record[0])  # typer's name of a type
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append((name, record[1]))
+        for title, records in groups.items():
+            with formatter.section(title):
                 formatter.write_dl(records, col_max=28)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - click's signature
+        """Write what else there is to say, and the examples, whose lines are not broken: they are copied."""
+        if notes := _NOTES.get(self.name or ""):
+            title, records = notes()
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=28)
+        if examples := EXAMPLES.get(self.name or ""):
+            formatter.write("\nExamples:\n" + "".join(f"  # {what}\n  {line}\n" for what, line in examples))
 
 
 def _add(command: Callable[..., None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,15 +12,21 @@ import typer
 from volcasr_async.cli.connection import CONNECTION, PACE, Connection, Pace
 from volcasr_async.cli.console import GIVEN, INTERRUPTED, WRONG_USAGE, CommandError, is_terminal, say
 from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.flags import taking
+from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
 from volcasr_async.cli.listing import Defaults, Listing
 from volcasr_async.cli.meter import Meter
-from volcasr_async.cli.options import AUDIO, RECOGNITION, AudioFlags, EditionName, taking
-from volcasr_async.cli.output import FormatName, made_directory
+from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags
+from volcasr_async.cli.output import made_directory
+from volcasr_async.cli.recognition import RECOGNITION
 from volcasr_async.cli.round import Round, Sink, ToDirectory, ToStdout
 from volcasr_async.editions import Edition
-from volcasr_async.job import as_edition
-from volcasr_async.options import Options, check_options
+from volcasr_async.errors import without_queries
+from volcasr_async.job import prepare
+from volcasr_async.options import Options
 from volcasr_async.policies import RetryPolicy
+from volcasr_async.protocol.dialects import dialect_of
+from volcasr_async.protocol.messages import Access
 from volcasr_async.sources import AudioUrl
 
 if TYPE_CHECKING:
@@ -31,9 +36,9 @@ _JOURNAL = "volcasr-journal.db"
 _FAILURES = "failures.jsonl"
 
 
-@taking(recognition=RECOGNITION, audio=AUDIO, pace=PACE, connection=CONNECTION)
+@taking(layout=LAYOUT, recognition=RECOGNITION, audio=AUDIO, job=JOB, pace=PACE, connection=CONNECTION)
 def batch(
-    context: typer.Context,
+    shell: typer.Context,
     list_: Annotated[
         str,
         typer.Argument(metavar="LIST", help="A file with a link or path a line, or JSON lines; - for stdin."),
@@ -49,10 +54,10 @@ def batch(
             "--output-dir", "-o", metavar="DIR", help="A file for each recording goes here; made when missing."
         ),
     ] = None,
-    format: FormatName = "txt",  # noqa: A002 - the flag's name
+    format: FormatName = None,  # noqa: A002 - the flag's name
     edition: EditionName = None,
     window: Annotated[
-        int, typer.Option(min=1, help="Recordings under way at most; those that wait cost no connection.")
+        int, typer.Option(metavar="N", min=1, help="Recordings under way at most; those that wait cost no connection.")
     ] = 1000,
     redo: Annotated[
         bool, typer.Option("--redo", help="Transcribe again what was done before; it is charged again.")
@@ -70,6 +75,8 @@ def batch(
     ] = None,
     recognition: Options,
     audio: AudioFlags,
+    job: JobFlags,
+    layout: LayoutFlags,
     pace: Pace,
     connection: Connection,
 ) -> None:
@@ -80,10 +87,10 @@ def batch(
     """
     import anyio
 
-    chosen = _checked(edition, recognition, audio, connection)
-    record, sink, failed = _places(journal, output_dir, failures, format)
-    kept = Failures(failed, recognition)
-    defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection))
+    chosen = _checked(edition, recognition, audio, job, connection)
+    record, sink, failed = _places(journal, output_dir, failures, layout.writing(format))
+    kept = Failures(failed, recognition, job)
+    defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection), job)
     listing = Listing(list_, defaults, kept.add_line)
 
     def client() -> VolcASR:
@@ -99,7 +106,7 @@ def batch(
         work.interrupted = True
     finally:
         listing.close()
-    _end(work, context.meta[GIVEN])
+    _end(work, shell.meta[GIVEN])
 
 
 def _end(work: Round, given: list[str]) -> None:
@@ -118,25 +125,31 @@ def _end(work: Round, given: list[str]) -> None:
 
 def resume_line(given: list[str]) -> tuple[str, list[str]]:
     """Write the line that goes on, with what has to be said about it."""
-    words = [word for word in given if word != "--redo"]
+    kept = [word for word in given if word != "--redo"]
+    words = [without_queries(word) for word in kept]
     notes = []
-    if words != given:
+    if words != kept:
+        notes.append("with the query of the link as it was: it may be a credential, so it is not shown")
+    if kept != given:
         notes.append("--redo is left out: it would transcribe, and charge, again what this run has done")
     if "-" in words:
         notes.append("with the same list on stdin")
     return shlex.join(["volcasr", "batch", *words]), notes
 
 
-def _checked(name: str | None, options: Options, audio: AudioFlags, connection: Connection) -> Edition | None:
+def _checked(
+    name: str | None, options: Options, audio: AudioFlags, job: JobFlags, connection: Connection
+) -> Edition | None:
     """Refuse before the list is opened what would fail with every line of it."""
-    AudioUrl(url="https://example.com/a.wav", **audio.fields)
+    sample = job.job(AudioUrl(url="https://example.com/a.wav", **audio.fields))
     if name is None:
         if connection.resource_id is not None:
             message = "--resource-id fits one edition, and a list may go through several"
             raise CommandError(message, "Name the edition too: --edition", status=WRONG_USAGE)
         return None
     edition = connection.edition(name)
-    check_options(options, edition.name)
+    prepare(sample, edition=edition, options=options, cluster=None)
+    dialect_of(edition, Access(connection.who()))  # refuses credentials that do not fit
     return edition
 
 
@@ -144,29 +157,29 @@ def _edition(name: str, chosen: Edition | None, connection: Connection) -> Editi
     """Make the edition that a line names."""
     if chosen is not None and chosen.name == name:
         return chosen
-    return as_edition(name, cluster=connection.cluster or os.environ.get("VOLCASR_CLUSTER"))
+    return connection.named(name)
 
 
 def _places(
     journal: Path | None,
     directory: Path | None,
     failures: Path | None,
-    format: str,  # noqa: A002
+    writing: Writing,
 ) -> tuple[Path, Sink, Path]:
     """Choose where the journal, the results and the failures lie."""
     if directory is not None:
         made_directory(directory)
-        return journal or directory / _JOURNAL, ToDirectory(directory, format), failures or directory / _FAILURES
+        return journal or directory / _JOURNAL, ToDirectory(directory, writing), failures or directory / _FAILURES
     if journal is None:
         raise CommandError(
             "a batch needs a place for its journal, and for its results",
             "Give --output-dir DIR (the journal lies in it too), or --journal FILE with --format json for stdout",
             status=WRONG_USAGE,
         )
-    if format != "json":
+    if writing.format != "json":
         raise CommandError(
             "without --output-dir results go to stdout, and there as JSON lines only",
             "Give --output-dir DIR, or --format json",
             status=WRONG_USAGE,
         )
-    return journal, ToStdout(), failures or journal.with_name(f"{journal.stem}-{_FAILURES}")
+    return journal, ToStdout(writing), failures or journal.with_name(f"{journal.stem}-{_FAILURES}")

@@ -15,9 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, show_log
-from volcasr_async.cli.options import above_zero, flags_of
+from volcasr_async.cli.engines import ENGINES, chosen_engine, engine_name
+from volcasr_async.cli.flags import completing, flags_of
+from volcasr_async.cli.options import above_zero
+from volcasr_async.cli.proxies import used_proxy
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.editions import AucV1, Edition
+from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
 from volcasr_async.job import as_edition
 from volcasr_async.models import Task
 from volcasr_async.policies import Limits
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
 _PANEL = "Service"
 _FORM = 'api_key = "..." or app_key = "..." with access_key = "..." (and secret_key = "..." for signed v1)'
 _KEYS = {"api_key", "app_key", "access_key", "secret_key"}
+RESOURCE_IDS = (
+    *("volc.bigasr.auc", "volc.seedasr.auc", "volc.bigasr.auc_idle"),
+    *("volc.bigasr.auc_turbo", "volc.seedasr.auc_turbo"),
+)
+"""Those that the documents name; the console may show others."""
 _HARMLESS = re.compile(r"[a-z_-]{1,20}")
 
 
@@ -43,9 +52,27 @@ class Connection(Struct, frozen=True, kw_only=True):
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Another host, or a simulator.", rich_help_panel=_PANEL)
     ] = None
-    cluster: Annotated[str | None, typer.Option(help="The cluster, for v1.", rich_help_panel=_PANEL)] = None
+    cluster: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The cluster, for v1.", rich_help_panel=_PANEL)
+    ] = None
     resource_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Another resource id of the edition.", rich_help_panel=_PANEL)
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Another resource id of the edition.",
+            rich_help_panel=_PANEL,
+            autocompletion=completing(*RESOURCE_IDS),
+        ),
+    ] = None
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(ENGINES),
+            parser=engine_name,
+            autocompletion=completing(*ENGINES),
+            help="The HTTP library; by default aiohttp where it is installed.",
+            rich_help_panel=_PANEL,
+        ),
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the log on stderr.", rich_help_panel=_PANEL)] = False
 
@@ -55,11 +82,23 @@ class Connection(Struct, frozen=True, kw_only=True):
 
         show_log(verbose=self.verbose)
         known = read_credentials(self.credentials) if self.credentials is not None else None
-        return VolcASR(known, base_url=self.base_url, limits=limits or Limits(), **more)
+        used_proxy(
+            checked_base_url(self.base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
+        )  # refuses one that is broken
+        http = chosen_engine(self.engine)
+        return VolcASR(known, base_url=self.base_url, limits=limits or Limits(), http=http, **more)
+
+    def who(self) -> Credentials:
+        """Read the credentials: those of the flag, or of the environment."""
+        return read_credentials(self.credentials) if self.credentials is not None else credentials_from(os.environ)
 
     def edition(self, name: str) -> Edition:
         """Make the edition of that name, with the flags' resource id or cluster."""
-        return self.overriding(as_edition(name, cluster=self.cluster or os.environ.get("VOLCASR_CLUSTER")))
+        return self.overriding(self.named(name))
+
+    def named(self, name: str) -> Edition:
+        """Make the edition of that name as a line of a list means it: v1 with its cluster, others as they are."""
+        return as_edition(name, cluster=self.cluster or os.environ.get("VOLCASR_CLUSTER"))
 
     def overriding(self, edition: Edition) -> Edition:
         """Put the flags' resource id or cluster into *edition*."""
@@ -87,10 +126,13 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     qps: Annotated[
         float | None,
-        typer.Option(callback=above_zero, help="Requests a second at most; 20 by default.", rich_help_panel=_PANEL),
+        typer.Option(
+            metavar="N", callback=above_zero, help="Requests a second at most; 20 by default.", rich_help_panel=_PANEL
+        ),
     ] = None
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests at once at most; 20 by default.", rich_help_panel=_PANEL)
+        int | None,
+        typer.Option(metavar="N", min=1, help="Requests at once at most; 20 by default.", rich_help_panel=_PANEL),
     ] = None
 
     @property

@@ -13,9 +13,12 @@ from typing import ParamSpec
 
 import typer
 
+from volcasr_async.cli.words import in_flags
 from volcasr_async.errors import (
+    AuthenticationFailed,
     ConfigurationError,
     InputError,
+    ResourceNotGranted,
     ServiceError,
     SubmitUncertain,
     TransportError,
@@ -32,20 +35,9 @@ GIVEN = "volcasr.given"
 """Where the context keeps the words of the command line."""
 
 _LONGEST = 600
-_NO_WAY = "Check the network, the proxy and --base-url"
+_NO_WAY = "Check the network, the proxy and --base-url; `volcasr doctor` looks at them"
+_ACCOUNT = "; `volcasr doctor` looks closer"
 _NO_CREDENTIALS = "A file with them goes to --credentials FILE; `volcasr demo` shows everything without any"
-_IN_FLAGS = {
-    "pass AudioUrl(url, format=...)": "give --audio-format",
-    "pass AucV1(cluster) or set VOLCASR_CLUSTER": "give --cluster or set VOLCASR_CLUSTER",
-    "pass AppKey(app_key, access_key) or set": "set",
-    "; for a local file pass pathlib.Path(...)": "",
-    ", or pass credentials": "",
-    "format=": "--audio-format",
-    "Limits(qps=..., concurrency=...)": "--qps and --concurrency",
-    "RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)": "volcasr batch --resend-uncertain",
-    "(redo=True, --redo)": "(--redo)",
-}
-"""The library's cures speak Python; these are the words that a shell knows."""
 
 
 class CommandError(Exception):
@@ -80,7 +72,7 @@ def status_of(error: Exception) -> int:
 def complain(error: Exception, *, about: str = "") -> None:
     """Say on one line what went wrong, and on the next what to do about it."""
     message, cure = explained(error)
-    say("error: ", (f"{about}: " if about and plain(about) not in message else "") + message, colour="red")
+    say("error: ", (f"{about}: " if about and plain(about) not in message else "") + message, colour="red", wrap=True)
     if cure:
         say("  ", cure)
 
@@ -94,7 +86,8 @@ def explained(error: Exception) -> tuple[str, str]:
         case WaitTimeout() if error.task is not None:
             return f"task {error.task.id} was not finished in time; it goes on at the service", ""
         case ServiceError() if error.hint:
-            return plain(str(error).removesuffix(error.hint)).rstrip(". "), in_flags(plain(error.hint))
+            more = _ACCOUNT if isinstance(error, AuthenticationFailed | ResourceNotGranted) else ""
+            return plain(str(error).removesuffix(error.hint)).rstrip(". "), in_flags(plain(error.hint)) + more
         case TransportError():
             return text, _NO_WAY
         case SubmitUncertain() if ". " in text:
@@ -104,13 +97,6 @@ def explained(error: Exception) -> tuple[str, str]:
             return text, _NO_CREDENTIALS
         case _:
             return text, ""
-
-
-def in_flags(text: str) -> str:
-    """Put the shell's words for those of Python."""
-    for python, shell in _IN_FLAGS.items():
-        text = text.replace(python, shell)
-    return text
 
 
 def plain(text: str) -> str:

@@ -9,21 +9,26 @@ from typing import Annotated
 import typer
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, say
-from volcasr_async.cli.output import FORMATS, FormatName, planned_files, write_file, write_stdout
+from volcasr_async.cli.flags import taking
+from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags
+from volcasr_async.cli.output import planned_files, write_file, write_stdout
 from volcasr_async.protocol.results import read_transcript
 
 
+@taking(layout=LAYOUT)
 def convert(
     result: Annotated[
         str, typer.Argument(metavar="RESULT", help="A JSON result, ours or as the service sent it; - for stdin.")
     ],
     *,
-    format: FormatName = "txt",  # noqa: A002 - the flag's name
+    format: FormatName = None,  # noqa: A002 - the flag's name
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write to this file.")] = None,
+    layout: LayoutFlags,
 ) -> None:
     """Write a kept JSON result in another format. Needs no network and no credentials."""
-    [path] = planned_files(output, [result], format)
-    text = FORMATS[format](read_transcript(_read(result)))
+    writing = layout.writing(format, output)
+    [path] = planned_files(output, [result], writing.suffix)
+    text = writing.render(read_transcript(_read(result)))
     if path is None:
         write_stdout(text)
         return

@@ -7,9 +7,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.listing import BadLine, Listed
+from volcasr_async.cli.options import JobFlags
 from volcasr_async.errors import VolcASRError, without_queries
 from volcasr_async.job import Job
 from volcasr_async.options import Options
@@ -30,7 +32,7 @@ class Tally(Struct):
 class Failures:
     """Writes a line for each as it comes, under another name until `close` gives it its own."""
 
-    def __init__(self, path: Path, usual: Options) -> None:
+    def __init__(self, path: Path, usual: Options, job: JobFlags = JobFlags()) -> None:  # noqa: B008 - a frozen value
         if not _may_be_replaced(path):
             raise CommandError(
                 f"{path} is there and is no failures file of an earlier run: it stays as it is",
@@ -40,13 +42,13 @@ class Failures:
         self.path = path
         self.count = self.cut = self.bad_lines = 0
         self.tallies: dict[str, Tally] = {}
-        self._usual = usual
+        self._usual, self._job = usual, job
         self._part = path.with_name(f".{path.name}.part")
         self._file: BinaryIO | None = None
 
     def add(self, outcome: Failed) -> None:
         """Keep a recording that failed."""
-        self._keep(listed(outcome.job, self._usual), outcome.job.name, outcome.error)
+        self._keep(listed(outcome.job, self._usual, self._job), outcome.job.name, outcome.error)
 
     def add_line(self, bad: BadLine) -> None:
         """Keep a line that stands for nothing."""
@@ -97,16 +99,21 @@ def _may_be_replaced(path: Path) -> bool:
         return False
 
 
-def listed(job: Job, usual: Options) -> Listed:
-    """Write a job as a line of a list: with its source where that holds no secret, else with its key alone."""
+def listed(job: Job, usual: Options, flags: JobFlags = JobFlags()) -> Listed:  # noqa: B008 - a frozen value
+    """Write a job as a line of a list: with its source where that holds no secret, else with its key alone.
+
+    What the flags said is not written down: they are given again with the list.
+    """
     source = as_source(job.source)
     said: dict[str, Any] = {name: getattr(source, name) for name in _AUDIO}
-    said |= {"callback": job.callback, "callback_data": job.callback_data, "uid": job.uid}
+    said |= {n: getattr(job, n) for n, usually in asdict(flags).items() if getattr(job, n) != usually}
     said["edition"] = job.edition if isinstance(job.edition, str | None) else job.edition.name
     said["options"] = _own_options(job.options, usual) if job.options is not None else {}
     text = str(source.path) if isinstance(source, AudioFile) else source.url if isinstance(source, AudioUrl) else ""
     link = isinstance(source, AudioUrl)
-    secret = (link and without_queries(text) != text) or job.key not in (None, job.name) or _is_cut(job.callback)
+    secret = (
+        (link and without_queries(text) != text) or job.key not in (None, job.name) or _is_cut(said.get("callback"))
+    )
     if secret or not text:
         return Listed(key=job.name)
     return Listed(source=text, key=job.key, **said)

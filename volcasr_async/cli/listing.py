@@ -13,10 +13,13 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from volcasr_async.cli.console import WRONG_USAGE, CommandError
-from volcasr_async.cli.options import AudioFlags, converted, only_known
+from volcasr_async.cli.console import WRONG_USAGE, CommandError, explained
+from volcasr_async.cli.links import lacks_scheme
+from volcasr_async.cli.looks import HEAD, refuse_what_is_no_list
+from volcasr_async.cli.options import AudioFlags, JobFlags
+from volcasr_async.cli.recognition import converted, only_known
 from volcasr_async.editions import Edition
 from volcasr_async.errors import ConfigurationError, InputError, VolcASRError, without_queries
 from volcasr_async.job import Job
@@ -72,12 +75,14 @@ class Defaults(Struct, frozen=True):
     options: Options
     audio: AudioFlags
     edition: Callable[[str], Edition]
+    job: JobFlags = JobFlags()
 
 
 def item_of(text: str, defaults: Defaults) -> Item:
     """Make the recording that a line stands for."""
     if not text.startswith("{"):
-        return _plain(text, defaults.audio.fields)
+        source = _plain(text, defaults.audio.fields)
+        return defaults.job.job(source) if defaults.job.fields else source
     try:
         listed = _decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -90,6 +95,8 @@ def _plain(text: str, audio: Mapping[str, Any]) -> str | AudioUrl | AudioFile:
     if "://" not in text:
         if "\0" in text:
             raise InputError("a path holds no NUL: this is no list of recordings")
+        if lacks_scheme(text):
+            raise InputError(f"{text} is no file here; a link begins with https://")
         return AudioFile(path=Path(text), **audio)
     link = AudioUrl(url=text, **audio)
     if link.is_cut:
@@ -103,16 +110,14 @@ def _job(listed: Listed, defaults: Defaults) -> Item:
     said = {name: getattr(listed, name) for name in defaults.audio.fields}
     audio = defaults.audio.fields | {name: value for name, value in said.items() if value is not None}
     source = _plain(listed.source, audio)
-    if not any(getattr(listed, name) for name in _OWN):
+    if not defaults.job.fields and not any(getattr(listed, name) for name in _OWN):
         return source
     return Job(
         source,
         edition=defaults.edition(listed.edition) if listed.edition else None,
         options=_options(listed.options, defaults.options) if listed.options else None,
         key=listed.key,
-        callback=listed.callback,
-        callback_data=listed.callback_data,
-        uid=listed.uid,
+        **{name: getattr(listed, name) or value for name, value in asdict(defaults.job).items()},
     )
 
 
@@ -177,9 +182,12 @@ class Listing:
 
     def _chunk(self) -> bytes:
         try:
-            return self._file.read(_AT_ONCE) or b""
+            chunk = self._file.read(_AT_ONCE) or b""
         except OSError as error:
             raise CommandError(f"the list {self.name} cannot be read further: {error.strerror or error}") from error
+        if not self._number:
+            refuse_what_is_no_list(self.name, chunk[:HEAD])
+        return chunk
 
     def _items(self, lines: list[bytes]) -> Iterator[Item]:
         for raw in lines:
@@ -193,9 +201,12 @@ class Listing:
         try:
             text = _text(raw)
             return item_of(text, self._defaults) if text and not text.startswith("#") else None
-        except (InputError, ConfigurationError) as error:
+        except InputError as error:
             self._bad(BadLine(_kept(text, self._number), error))
             return None
+        except ConfigurationError as error:  # every such line would fail alike
+            message, cure = explained(error)
+            raise CommandError(f"line {self._number} of the list: {message}", cure, status=WRONG_USAGE) from error
 
 
 def _kept(text: str | None, number: int) -> Listed:
@@ -240,10 +251,18 @@ def _opened(name: str) -> FileIO:
     try:
         if name == "-":
             return FileIO(sys.stdin.fileno(), closefd=False)
-        return FileIO(name)
+        file = FileIO(name)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise CommandError(f"the list {name} cannot be read: {why}", status=WRONG_USAGE) from error
+    if _is_regular(file):
+        try:
+            refuse_what_is_no_list(name, file.read(HEAD))
+        except CommandError:
+            file.close()
+            raise
+        file.seek(0)
+    return file
 
 
 def _mode(file: FileIO) -> int:

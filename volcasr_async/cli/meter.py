@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from volcasr_async.cli.console import say
+from volcasr_async.cli.progress import ECHO
+from volcasr_async.cli.words import counted
 from volcasr_async.outcomes import BatchStats
 
 if TYPE_CHECKING:
@@ -173,7 +175,10 @@ class Meter:
     def show(self, moment: Moment) -> None:
         """Show this moment."""
         if self._live is not None:
-            self._live.update(self.drawn(moment, self._live.console.width), refresh=True)
+            from rich.constrain import Constrain
+
+            width = self._live.console.width - ECHO
+            self._live.update(Constrain(self.drawn(moment, width), width), refresh=True)
         elif not self._watched and time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_EVERY_S
             say(plain_line(moment))
@@ -181,7 +186,12 @@ class Meter:
     def say_stopping(self, in_air: int) -> None:
         """Say that the first Ctrl-C was heard; where somebody watches, the moments that are drawn say so."""
         if not self._watched:
-            say("stopping", f": {in_air} requests in the air are finished first; another Ctrl-C leaves at once")
+            first = (
+                f"{counted(in_air, 'request')} in the air {'is' if in_air == 1 else 'are'} finished first; "
+                if in_air
+                else ""
+            )
+            say("stopping", f": {first}another Ctrl-C leaves at once")
 
     def drawn(self, moment: Moment, width: int) -> Group:
         """Draw a moment into *width* columns: a bar where the end is known, then words, as many to a line as fit."""

@@ -6,40 +6,16 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-import typer
-
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
-from volcasr_async.models import Transcript
-
-FORMATS: dict[str, Callable[[Transcript], str]] = {
-    "txt": lambda transcript: transcript.text + "\n",
-    "json": lambda transcript: transcript.to_json() + "\n",
-}
-"""How a transcript is written; a further format is one more line, and its name the suffix of its files."""
 
 _UNSAFE = re.compile(r"[^\w.,()+@-]+")
 _LONGEST_NAME = 80  # letters; Chinese ones take three bytes each, and file systems take 255
 _LONGEST_STEM = 60
 _DIGITS = 16  # of a million keys, two have the same once in forty million lists
-
-
-def format_name(text: str) -> str:
-    """Read the name of a format."""
-    if text not in FORMATS:
-        message = f"there is no format {text!r}; there are {', '.join(FORMATS)}"
-        raise typer.BadParameter(message)
-    return text
-
-
-FormatName = Annotated[
-    str,
-    typer.Option("--format", "-f", metavar="|".join(FORMATS), parser=format_name, help="What the result looks like."),
-]
 
 
 def write_stdout(text: str) -> None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from volcasr_async.cli.console import is_terminal
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
-    from rich.table import Table
+
+ECHO = 3
+"""Columns kept free at the end of what is drawn: the terminal writes ^C there, and a line that it broke would stay."""
 
 _MOST_LINES = 12
 _LONGEST_NAME = 40
+_SPINNER, _CLOCK = 2, 6  # columns
 
 
 class Board:
@@ -61,9 +65,10 @@ class Board:
         from rich.spinner import Spinner
 
         self._spinner = Spinner("dots", style="cyan")
+        console = Console(stderr=True)
         self._live = Live(
-            get_renderable=self.table,
-            console=Console(stderr=True),
+            get_renderable=lambda: self.drawn(console.width - ECHO),
+            console=console,
             transient=True,
             refresh_per_second=10,
             redirect_stdout=False,  # results go to stdout, not through the console of the progress
@@ -85,22 +90,35 @@ class Board:
         """Take the line away."""
         self._lines.pop(key, None)
 
-    def table(self) -> Table:
-        """Draw the lines as they are now."""
+    def drawn(self, width: int) -> Group:
+        """Draw the lines as they are now into *width* columns, which rich's own sizing would pass by a few."""
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table, now = Table.grid(padding=(0, 1)), time.monotonic()
-        for width in (1, None, None, 6):
-            table.add_column(min_width=width, no_wrap=True, overflow="ellipsis")
-        lines = list(self._lines.values())
-        for name, doing, since in lines[:_MOST_LINES]:
+        now, lines = time.monotonic(), list(self._lines.values())
+        names, doings = [shortened(name) for name, _, _ in lines], [doing for _, doing, _ in lines]
+        room = max(width - _SPINNER - _CLOCK - 2, 2)  # a blank behind name and doing
+        doing_width = min(_longest(doings), max(room // 2, room - _longest(names)))
+        table = Table.grid()
+        named = min(_longest(names), room - doing_width)
+        for columns in (_SPINNER, named, 1, doing_width, 1, _CLOCK):
+            table.add_column(width=columns, no_wrap=True, overflow="ellipsis")
+        for name, (_, doing, since) in zip(names[:_MOST_LINES], lines, strict=False):
             clock = Text(f"{now - since:.0f} s", style="cyan", justify="right")
-            table.add_row(self._spinner, Text(shortened(name)), Text(doing, style="dim"), clock)
+            table.add_row(self._spinner, Text(name), "", Text(doing, style="dim"), "", clock)
         more = len(lines) - _MOST_LINES
-        if rest := ", ".join(filter(None, (f"{more} more" if more > 0 else "", self.summary))):
-            table.add_row("", Text(rest, style="dim"), "", "")
-        return table
+        rest = Text(", ".join(filter(None, (f"{more} more" if more > 0 else "", self.summary))), style="dim")
+        rest.pad_left(_SPINNER)
+        rest.truncate(width, overflow="ellipsis")
+        return Group(table, rest) if rest.plain.strip() else Group(table)
+
+
+def _longest(texts: list[str]) -> int:
+    """Columns of the longest; a Chinese character takes two."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, texts), default=0)
 
 
 def shortened(name: str) -> str:

@@ -13,9 +13,11 @@ import msgspec
 
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError, complain, explained, plain, say, status_of
 from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.formats import Writing
 from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
-from volcasr_async.cli.output import FORMATS, rewrite_file, stable_name, write_stdout
+from volcasr_async.cli.output import rewrite_file, stable_name, write_stdout
+from volcasr_async.cli.words import counted
 from volcasr_async.errors import JournalError, VolcASRError
 from volcasr_async.job import Job
 from volcasr_async.journal import State
@@ -38,6 +40,8 @@ _HELD: dict[State, str] = {
 }
 """What the journal held, in the words of what is done about it."""
 
+_NEW_TASKS = "; the {:,} that failed go as new tasks"
+
 
 class Sink(Protocol):
     """Where results go."""
@@ -50,23 +54,33 @@ class Sink(Protocol):
 class ToDirectory:
     """A file for each, whole or not at all."""
 
-    def __init__(self, directory: Path, suffix: str) -> None:
-        self._directory, self._suffix, self._render = directory, suffix, FORMATS[suffix]
+    def __init__(self, directory: Path, writing: Writing) -> None:
+        self._directory, self._writing = directory, writing
 
     async def put(self, job: Job, transcript: Transcript) -> None:
         """Write the file; a disk that is slow keeps nobody else waiting."""
         import anyio.to_thread
 
-        path = self._directory / stable_name(job.name, self._suffix)
-        await anyio.to_thread.run_sync(rewrite_file, path, self._render(transcript))
+        path = self._directory / stable_name(job.name, self._writing.suffix)
+        await anyio.to_thread.run_sync(self._write, path, transcript)
+
+    def _write(self, path: Path, transcript: Transcript) -> None:
+        try:
+            text = self._writing.render(transcript)
+        except VolcASRError as error:
+            raise CommandError(str(error), "The journal keeps it: take another --format") from error
+        rewrite_file(path, text)
 
 
 class ToStdout:
     """A line of JSON for each, with its key."""
 
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+
     async def put(self, job: Job, transcript: Transcript) -> None:
         """Write the line."""
-        text = msgspec.json.format(FORMATS["json"](transcript), indent=-1).strip()
+        text = msgspec.json.format(self._writing.render(transcript), indent=-1).strip()
         name = msgspec.json.encode(job.name.encode("utf-8", "replace").decode()).decode()
         try:
             write_stdout(f'{{"key":{name},{text[1:]}\n')
@@ -163,8 +177,9 @@ class Round:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the same line again has something to go on with."""
-        return self._batch is not None and (self.interrupted or self._error is not None)
+        """Whether the same line again has something to go on with; a wrong line has not."""
+        wrong = isinstance(self._error, CommandError) and self._error.status == WRONG_USAGE
+        return self._batch is not None and not wrong and (self.interrupted or self._error is not None)
 
     def sum_up(self) -> int:
         """Say what has become of the list; tells what the shell hears."""
@@ -174,14 +189,15 @@ class Round:
             self._failures.close(forget=ended_well and not self._listing.is_file(self._failures.path))
         except CommandError as error:
             self._error = self._error or error
-        if stats is not None:
+        if stats is not None and (stats.read or self._failures.count or self._error is None):
             self._say_counts(stats)
             self._say_failures()
         if self._error is not None:
             complain(self._error)
             return self._status(self._error)
         if self.interrupted:
-            failed = f"; the {stats.failed:,} that failed go as new tasks" if stats is not None and stats.failed else ""
+            failed = _NEW_TASKS.format(stats.failed) if stats is not None and stats.failed > 1 else ""
+            failed = "; the one that failed goes as a new task" if stats is not None and stats.failed == 1 else failed
             kept = f"; nothing is lost, and what the service has taken is not sent again{failed}"
             say("interrupted", kept if stats else "", colour="yellow", wrap=True)
         return FAILED if self._failures.count else 0
@@ -196,10 +212,11 @@ class Round:
         before = f", {stats.skipped:,} done before or listed twice" if stats.skipped else ""
         say(f"{stats.done:,} done", f", {count:,} failed{before}", colour="green" if not count else "yellow")
         ended = stats.done + stats.failed
-        each = f" ({stats.requests / ended:.1f} a recording)" if ended and stats.requests else ""
+        whole = ended and stats.requests and not self.unfinished  # those that go on elsewhere took requests too
+        each = f" ({stats.requests / ended:.1f} a recording)" if whole else ""
         refused = f", {stats.rejected:,} refused for the rate" if stats.rejected else ""
         audio = f"{stats.audio_s / 3600:.2f} h of audio"
-        say(f"{audio} in {clock(stats.elapsed_s)}; {stats.requests:,} requests{each}{refused}", wrap=True)
+        say(f"{audio} in {clock(stats.elapsed_s)}; {counted(stats.requests, 'request')}{each}{refused}", wrap=True)
 
     def _say_failures(self) -> None:
         failures = self._failures
@@ -213,7 +230,12 @@ class Round:
                 say("    ", cure, wrap=True)
         say("failed ones: ", f"{failures.path}, which is a list for volcasr batch too", wrap=True)
         if failures.cut:
-            note = f"{failures.cut:,} of its links are left out, for their queries may be credentials"
+            some = "one of its links is left out, for its query may be a credential"
+            note = (
+                some
+                if failures.cut == 1
+                else f"{failures.cut:,} of its links are left out, for their queries may be credentials"
+            )
             say("  ", f"{note}; the original list again takes those that failed, and nothing else", wrap=True)
 
 

@@ -2,45 +2,101 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
+from volcasr_async.cli.connection import RESOURCE_IDS, read_credentials
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain, say
+from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
+from volcasr_async.cli.words import counted
+from volcasr_async.credentials import ApiKey, AppKey
 
 if TYPE_CHECKING:
     from volcasr_async.testing.simulator import Simulator
 
 _MOST_VIOLATIONS = 10
+FAULT_FIELDS = {
+    "times": "At most so often for each recording.",
+    "after": "Not in the first so many requests of a recording.",
+    "url": "Only where the link contains this.",
+    "seconds": "How long, for stall and slow-body.",
+    "retry_after": "The seconds of a Retry-After in a refusal.",
+}
 _READY = """\
 export VOLCASR_BASE_URL={url} VOLCASR_API_KEY=any-key
 # for v1 instead:
 #   unset VOLCASR_API_KEY
 #   export VOLCASR_BASE_URL={url} VOLCASR_APP_KEY=any-app VOLCASR_ACCESS_KEY=any-key VOLCASR_CLUSTER=volc_auc_common
 """
+_READY_FOR = """\
+export VOLCASR_BASE_URL={url}
+# with --credentials {file}
+"""
+
+
+def fault_notes() -> tuple[str, list[tuple[str, str]]]:
+    """Describe what --fault takes."""
+    from volcasr_async.testing.faults import CALLS, KINDS
+
+    grammar = [
+        ("KIND", "What goes wrong: see below."),
+        (":CALL", f"Only in {', '.join(CALLS[1:-1])} or {CALLS[-1]}."),
+        ("=SHARE", "How often, from 0 to 1; without it always."),
+        *((f",{name}=...", text) for name, text in FAULT_FIELDS.items()),
+    ]
+    return "Faults, as in --fault html-502:submit=0.1,times=1", [*grammar, *KINDS.items()]
+
+
+def _fault_kinds(incomplete: str) -> list[str]:
+    from volcasr_async.testing.faults import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
 def simulate(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
-    qps: Annotated[float | None, typer.Option(help="Refuse more requests a second than this.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Refuse more requests at once than this.")] = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8080,
+    qps: Annotated[float | None, typer.Option(metavar="N", help="Refuse more requests a second than this.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(metavar="N", help="Refuse more requests at once than this.")
+    ] = None,
     processing_time: Annotated[float, typer.Option(metavar="S", help="Seconds that a task takes.")] = 2.0,
     processing_sigma: Annotated[
         float, typer.Option(metavar="SIGMA", help="How far that varies from task to task (log-normal).")
     ] = 0.0,
     queue_time: Annotated[float, typer.Option(metavar="S", help="Seconds that it stands in the queue before.")] = 0.0,
     lag: Annotated[float, typer.Option(metavar="S", help="Seconds in which a new task cannot be found.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Another seed has other luck and other texts.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed has other luck and other texts.")] = 0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND[:CALL][=SHARE]", help="What goes wrong, such as lost-answer=0.3; repeatable."),
+        typer.Option(
+            metavar="KIND[:CALL][=SHARE][,NAME=VALUE...]",
+            help="What goes wrong, such as lost-answer=0.3; repeatable. The kinds are listed below.",
+            autocompletion=_fault_kinds,
+        ),
     ] = None,
+    credentials: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take only the credentials in this TOML file.")
+    ] = None,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Grant only this resource id; repeatable.",
+            autocompletion=completing(*RESOURCE_IDS),
+        ),
+    ] = None,
+    callbacks: Annotated[bool, typer.Option("--callbacks", help="Send the callbacks that tasks ask for.")] = False,
     audio: Annotated[
         list[Path] | None,
         typer.Option(
@@ -48,10 +104,10 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Play the service on a port: nothing is recognised, nothing leaves this machine.
+    """Play the service on a port: nothing is recognised, and only --callbacks leave this machine, to where tasks say.
 
     Prints the lines that lead a client there, serves until Ctrl-C or SIGTERM, then sums up on stderr and ends with status 0. Any
-    well-formed credentials are taken; texts are made up and say so.
+    well-formed credentials are taken, unless --credentials names the good ones; texts are made up and say so.
     """
     from volcasr_async.testing import Fault, Simulator
 
@@ -65,20 +121,37 @@ def simulate(
             queue_time=queue_time,
             lag=lag,
             faults=[Fault.parse(text) for text in fault or ()],
+            resources=resource or None,
+            **_known(credentials),
         )
     except ValueError as error:
         raise CommandError(str(error), status=WRONG_USAGE) from error
-    _serve(simulator, host, port, [found for path in audio or () for found in _files(path)])
+    ready = _READY if credentials is None else _READY_FOR.replace("{file}", shlex.quote(str(credentials)))
+    files = [found for path in audio or () for found in _files(path)]
+    _serve(simulator, host, port, files, ready, callbacks=callbacks)
 
 
-def _serve(simulator: Simulator, host: str, port: int, files: list[Path]) -> None:
+def _known(path: Path | None) -> dict[str, Any]:
+    """Tell the simulator whom to let in."""
+    match read_credentials(path) if path is not None else None:
+        case ApiKey(key=key):
+            return {"api_keys": [key], "app_keys": {}}
+        case AppKey(app_key=app, access_key=access, secret_key=secret):
+            signed = {"secret_keys": {app: secret}} if secret is not None else {}
+            return {"api_keys": [], "app_keys": {app: access}, **signed}
+        case None:
+            return {}
+
+
+def _serve(simulator: Simulator, host: str, port: int, files: list[Path], ready: str, *, callbacks: bool) -> None:
     import anyio
 
     hosted = [simulator.add_audio(quote(path.name), _read(path)) for path in files]
 
     async def serve() -> None:
-        async with simulator.serve(host, port) as url:
-            write_stdout(_READY.format(url=url) + "".join(f"# {url}{path}\n" for path in hosted))
+        sending = simulator.send_callbacks() if callbacks else nullcontext()
+        async with simulator.serve(host, port) as url, sending:
+            write_stdout(ready.replace("{url}", url) + "".join(f"# {url}{path}\n" for path in hosted))
             say("listening", f" on {url} until Ctrl-C", colour="green")
             await anyio.sleep_forever()
 
@@ -118,7 +191,7 @@ def _sum_up(simulator: Simulator) -> None:
     if simulator.refused:
         say("over the quota: ", str(simulator.refused))
     audio_s = sum(charge.audio_ms for charge in simulator.charges) / 1000
-    say("would be billed: ", f"{len(simulator.charges)} recordings, {audio_s:.1f} s of audio")
+    say("would be billed: ", f"{counted(len(simulator.charges), 'recording')}, {audio_s:.1f} s of audio")
     say("against the documents: ", str(len(simulator.violations) or "nothing"))
     for violation in simulator.violations[:_MOST_VIOLATIONS]:
         say("  ", plain(f"{violation.path}: {violation.what}"), colour=None)

@@ -11,8 +11,10 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from volcasr_async.cli.console import WRONG_USAGE, CommandError, in_flags, plain
+from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain
+from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
+from volcasr_async.cli.words import counted, in_flags
 from volcasr_async.errors import JournalError
 from volcasr_async.journal import STATES, State
 
@@ -101,7 +103,14 @@ def status(
     failed: Annotated[int, typer.Option(min=0, metavar="N", help="List up to N of those that failed.")] = 0,
     format: Annotated[  # noqa: A002 - the flag's name
         str,
-        typer.Option("--format", "-f", metavar="txt|json", parser=status_format, help="For people, or for programs."),
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="txt|json",
+            parser=status_format,
+            autocompletion=completing("txt", "json"),
+            help="For people, or for programs.",
+        ),
     ] = "txt",
 ) -> None:
     """Tell how far a batch has come, what failed and why, and what would be done next."""
@@ -177,7 +186,10 @@ def _print_states(console: Console, report: Report) -> None:
         table.add_row(Text(name, style=style), f"{row.count:,}", hours, Text(row.next, style="dim"))
     total = sum(row.count for row in report.states.values())
     table.add_row(
-        "all", f"{total:,}", "", f"{report.unwritten:,} results are still to be written" if report.unwritten else ""
+        "all",
+        f"{total:,}",
+        "",
+        f"still to be written: {counted(report.unwritten, 'result')}" if report.unwritten else "",
     )
     console.print(table)
 

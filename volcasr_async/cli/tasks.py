@@ -13,9 +13,12 @@ from msgspec.structs import replace
 
 from volcasr_async.cli.connection import CONNECTION, Connection
 from volcasr_async.cli.console import INTERRUPTED, WRONG_USAGE, CommandError, complain, say, status_of
-from volcasr_async.cli.options import AUDIO, RECOGNITION, AudioFlags, EditionName, Timeout, taking
-from volcasr_async.cli.output import FORMATS, FormatName, planned_files, write_file, write_stdout
+from volcasr_async.cli.flags import taking
+from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
+from volcasr_async.cli.output import planned_files, write_file, write_stdout
 from volcasr_async.cli.progress import Board
+from volcasr_async.cli.recognition import RECOGNITION
 from volcasr_async.cli.transcribe import audio_source, display_name, task_left_by
 from volcasr_async.errors import SubmitUncertain, WaitTimeout
 from volcasr_async.models import Pending, Task, Transcript
@@ -35,7 +38,7 @@ TaskText = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file.")]
 
 
-@taking(recognition=RECOGNITION, audio=AUDIO, connection=CONNECTION)
+@taking(recognition=RECOGNITION, audio=AUDIO, job=JOB, connection=CONNECTION)
 def submit(
     url: Annotated[str, typer.Argument(metavar="URL", help="The link to the recording.")],
     *,
@@ -43,57 +46,66 @@ def submit(
     timeout: Timeout = None,
     recognition: Options,
     audio: AudioFlags,
+    job: JobFlags,
     connection: Connection,
 ) -> None:
     """Submit a recording, and print the task to wait for: one line of JSON without any secret."""
 
     async def work(asr: VolcASR) -> Task:
-        source = audio_source(url, audio)
+        named = job.job(audio_source(url, audio))
         chosen = connection.edition(edition or "standard")
-        return await asr.submit(source, edition=chosen, options=recognition, timeout=timeout)
+        return await asr.submit(named, edition=chosen, options=recognition, timeout=timeout)
 
     write_stdout(_run(work, connection, showing=(display_name(url), "submitting")).to_json() + "\n")
 
 
-@taking(connection=CONNECTION)
-def query(task: TaskText, *, format: FormatName = "txt", output: Output = None, connection: Connection) -> None:  # noqa: A002
+@taking(layout=LAYOUT, connection=CONNECTION)
+def query(
+    task: TaskText,
+    *,
+    format: FormatName = None,  # noqa: A002 - the flag's name
+    output: Output = None,
+    layout: LayoutFlags,
+    connection: Connection,
+) -> None:
     """Ask once about a task.
 
     A finished one is printed as transcribe does. Of one that is not finished, its phase goes to stderr, and with
     --format json to stdout as {"phase": ...}; the exit status is 0.
     """
-    asked = read_task(task, connection)
-    [path] = planned_files(output, [asked.id], format)
+    asked, writing = read_task(task, connection), layout.writing(format, output)
+    [path] = planned_files(output, [asked.id], writing.suffix)
 
     async def work(asr: VolcASR) -> Pending | Transcript:
         return await asr.query(asked)
 
     found = _run(work, connection, showing=(asked.id, "asking"))
     if isinstance(found, Transcript):
-        _finish(found, format, path)
+        _finish(found, writing, path)
         return
     say(found.phase, f"; wait for it with: {connection.resume_line(asked)}", colour="yellow")
-    if format == "json":
+    if writing.format == "json":
         write_stdout(msgspec.json.encode(found).decode() + "\n")
 
 
-@taking(connection=CONNECTION)
+@taking(layout=LAYOUT, connection=CONNECTION)
 def wait(
     task: TaskText,
     *,
-    format: FormatName = "txt",  # noqa: A002
+    format: FormatName = None,  # noqa: A002 - the flag's name
     output: Output = None,
     timeout: Timeout = None,
+    layout: LayoutFlags,
     connection: Connection,
 ) -> None:
     """Wait for a task, and print what was said; it may be as old as the service keeps it."""
-    awaited = read_task(task, connection)
-    [path] = planned_files(output, [awaited.id], format)
+    awaited, writing = read_task(task, connection), layout.writing(format, output)
+    [path] = planned_files(output, [awaited.id], writing.suffix)
 
     async def work(asr: VolcASR) -> Transcript:
         return await asr.wait(awaited, timeout=timeout)
 
-    _finish(_run(work, connection, showing=(awaited.id, "waiting for the text"), task=awaited), format, path)
+    _finish(_run(work, connection, showing=(awaited.id, "waiting for the text"), task=awaited), writing, path)
 
 
 def read_task(text: str, connection: Connection) -> Task:
@@ -110,10 +122,10 @@ def read_task(text: str, connection: Connection) -> Task:
     return replace(task, edition=connection.overriding(task.edition))
 
 
-def _finish(transcript: Transcript, format: str, path: Path | None) -> None:  # noqa: A002
+def _finish(transcript: Transcript, writing: Writing, path: Path | None) -> None:
     if transcript.silent:
         say("nothing is spoken in it")
-    text = FORMATS[format](transcript)
+    text = writing.render(transcript)
     if path is None:
         write_stdout(text)
         return

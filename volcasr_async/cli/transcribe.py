@@ -22,9 +22,14 @@ from volcasr_async.cli.console import (
     say,
     status_of,
 )
-from volcasr_async.cli.options import AUDIO, RECOGNITION, AudioFlags, EditionName, Timeout, taking
-from volcasr_async.cli.output import FORMATS, FormatName, planned_files, write_file, write_stdout
+from volcasr_async.cli.flags import taking
+from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.links import lacks_scheme
+from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
+from volcasr_async.cli.output import planned_files, write_file, write_stdout
 from volcasr_async.cli.progress import Board
+from volcasr_async.cli.recognition import RECOGNITION
+from volcasr_async.cli.words import counted
 from volcasr_async.editions import Flash
 from volcasr_async.errors import SubmitUncertain, VolcASRError, WaitTimeout
 from volcasr_async.models import Task, Transcript
@@ -37,12 +42,12 @@ if TYPE_CHECKING:
 _GLANCE_S = 0.2
 
 
-@taking(recognition=RECOGNITION, audio=AUDIO, pace=PACE, connection=CONNECTION)
+@taking(layout=LAYOUT, recognition=RECOGNITION, audio=AUDIO, job=JOB, pace=PACE, connection=CONNECTION)
 def transcribe(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Links (http, https) and local files.")],
     *,
     edition: EditionName = None,
-    format: FormatName = "txt",  # noqa: A002 - the flag's name
+    format: FormatName = None,  # noqa: A002 - the flag's name
     output: Annotated[
         Path | None,
         typer.Option(
@@ -52,6 +57,8 @@ def transcribe(
     timeout: Timeout = None,
     recognition: Options,
     audio: AudioFlags,
+    job: JobFlags,
+    layout: LayoutFlags,
     pace: Pace,
     connection: Connection,
 ) -> None:
@@ -65,10 +72,11 @@ def transcribe(
     if connection.resource_id and edition is None and len({"://" in source for source in sources}) > 1:
         message = "--resource-id fits one edition, and links go through standard, local audio through flash"
         raise CommandError(message, "Name the edition too, or give links and files apart", status=WRONG_USAGE)
-    files = planned_files(output, [display_name(source) for source in sources], format)
+    writing = layout.writing(format, output if len(sources) == 1 else None)
+    files = planned_files(output, [display_name(source) for source in sources], writing.suffix)
     recordings = [Recording(source, path) for source, path in zip(sources, files, strict=True)]
-    plan = Plan(edition, recognition, audio, timeout, connection)
-    work = Round(plan, recordings, Delivery(format, several=len(recordings) > 1))
+    plan = Plan(edition, recognition, audio, job, timeout, connection)
+    work = Round(plan, recordings, Delivery(writing, several=len(recordings) > 1))
     try:
         anyio.run(work.run, pace)
     except KeyboardInterrupt:
@@ -80,6 +88,10 @@ def transcribe(
 
 def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
     """Take a link for a link and anything else for a local path."""
+    if lacks_scheme(text):
+        raise CommandError(
+            f"there is no file {text}", f"A link begins with https://: https://{plain(text)}", status=WRONG_USAGE
+        )
     return AudioUrl(url=text, **audio.fields) if "://" in text else AudioFile(path=Path(text), **audio.fields)
 
 
@@ -113,6 +125,7 @@ class Plan(msgspec.Struct, frozen=True):
     edition: str | None
     options: Options
     audio: AudioFlags
+    job: JobFlags
     timeout: float | None
     connection: Connection
 
@@ -120,13 +133,13 @@ class Plan(msgspec.Struct, frozen=True):
         """Bring the transcript; the task is noted as soon as there is one, so that an interruption does not lose it."""
         source = audio_source(recording.source, self.audio)
         name = self.edition or ("standard" if isinstance(source, AudioUrl) else "flash")
-        edition = self.connection.edition(name)
+        edition, job = self.connection.edition(name), self.job.job(source)
         if isinstance(edition, Flash):
             tell("flash: sent" if isinstance(source, AudioUrl) else "flash: uploading")
-            return await asr.transcribe(source, edition=edition, options=self.options, timeout=self.timeout)
+            return await asr.transcribe(job, edition=edition, options=self.options, timeout=self.timeout)
         patience, start = self.timeout or edition.patience_s, time.monotonic()
         tell(f"{name}: submitting")
-        recording.task = await asr.submit(source, edition=edition, options=self.options, timeout=patience)
+        recording.task = await asr.submit(job, edition=edition, options=self.options, timeout=patience)
         tell(f"{name}: waiting for the text")
         left = max(patience - (time.monotonic() - start), 0.0)
         return await asr.wait(recording.task, timeout=left)
@@ -135,12 +148,17 @@ class Plan(msgspec.Struct, frozen=True):
 class Delivery:
     """Brings results to where they were asked for."""
 
-    def __init__(self, format: str, *, several: bool) -> None:  # noqa: A002
-        self._render, self._json, self._several = FORMATS[format], format == "json", several
+    def __init__(self, writing: Writing, *, several: bool) -> None:
+        self._writing, self._several = writing, several
 
     def deliver(self, recording: Recording, transcript: Transcript) -> None:
         """Write one result; what cannot be written to its file goes to stdout, for it has been paid."""
-        text = self._render(transcript)
+        try:
+            text = self._writing.render(transcript)
+        except Exception as error:  # noqa: BLE001 - whatever a format minds, the result has been paid
+            recording.error = CommandError(str(error), "The whole result is printed as JSON, so that it is not lost")
+            write_stdout(transcript.to_json() + "\n")
+            return
         if recording.path is None:
             self._print(recording, text)
             return
@@ -153,7 +171,7 @@ class Delivery:
             say(f"{recording.path}", f" ({recording.name})" if self._several else "", colour="green")
 
     def _print(self, recording: Recording, text: str) -> None:
-        if self._several and self._json:
+        if self._several and self._writing.format == "json":
             one_line = msgspec.json.format(text, indent=-1)
             name = msgspec.json.encode(recording.name.encode("utf-8", "replace").decode()).decode()
             text = f'{{"source":{name},{one_line[1:]}\n'
@@ -258,4 +276,4 @@ def _summary(asr: VolcASR) -> str:
     stats = asr.stats
     rejected = f", {stats.rejected} refused for the rate" if stats.rejected else ""
     queue = f", {stats.waiting} waiting for their turn" if stats.waiting else ""
-    return f"{stats.started} requests{queue}{rejected}"
+    return f"{counted(stats.started, 'request')}{queue}{rejected}"
