@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from io_kit import client
 
 from volcasr_async import Done, Failed, VolcASR
@@ -61,10 +62,10 @@ def change(path: Path, statement: str, *values: Any) -> None:
 
 
 class Mortal:
-    """A journal whose process is killed: what was noted and not settled is gone."""
+    """A journal whose process is killed: what was noted and not settled is gone, and nobody goes on from there."""
 
-    def __init__(self, inner: SqliteJournal, dies_at: float) -> None:
-        self._inner, self.id, self._dies_at = inner, inner.id, dies_at
+    def __init__(self, inner: SqliteJournal, dies_at: float, process: anyio.CancelScope) -> None:
+        self._inner, self.id, self._dies_at, self._process = inner, inner.id, dies_at, process
         self._noted: list[Any] = []
 
     async def look_up(self, keys: Any) -> Any:
@@ -81,6 +82,8 @@ class Mortal:
 
     async def settle(self) -> None:
         if anyio.current_time() >= self._dies_at:
+            self._process.cancel()
+            await anyio.lowlevel.checkpoint()
             return
         noted, self._noted = self._noted, []
         for change in noted:

@@ -1,6 +1,7 @@
 """Leaving a batch early, in every way and at every moment: nothing is lost and nothing is paid twice."""
 
 import asyncio
+import math
 import tempfile
 from pathlib import Path
 
@@ -30,11 +31,12 @@ class OnPurposeError(Exception):
 async def interrupted(simulator, path, way, moment, edition, *, items=None):
     """Run until the moment; gives what came."""
     until = anyio.current_time() + moment
-    journal = Mortal(await SqliteJournal.open(path), until) if way == "kill" else path
+    process = anyio.CancelScope(deadline=until if way in ("cancel", "kill") else math.inf)
+    journal = Mortal(await SqliteJournal.open(path), until, process) if way == "kill" else path
     came = []
     async with client(simulator, edition=edition, limits=Limits(qps=4, concurrency=3)) as asr:
         try:
-            with anyio.move_on_after(moment if way in ("cancel", "kill") else None):
+            with process:
                 async with asr.batch(items or links(COUNT), journal=journal, window=7) as batch:
                     async for outcome in batch:
                         if way in ("raise", "break") and anyio.current_time() >= until:
@@ -155,9 +157,11 @@ async def test_armed_jobs_are_planned_again(tmp_path):
 async def test_only_what_was_in_the_air_is_in_doubt_after_a_kill(tmp_path, edition, doubtful):
     """Where nobody can ask, "sent" is written just before the request; elsewhere for those that are next as well."""
     path, simulator = tmp_path / "run.db", Simulator(reply_delay=1.0)
-    journal = Mortal(await SqliteJournal.open(path), anyio.current_time() + 0.5)
+    until = anyio.current_time() + 0.5
+    process = anyio.CancelScope(deadline=until)
+    journal = Mortal(await SqliteJournal.open(path), until, process)
     async with client(simulator, edition=edition, limits=Limits(qps=None, concurrency=2)) as asr:
-        with anyio.move_on_after(0.5):
+        with process:
             await outcomes_of(asr, links(COUNT), journal=journal)
     await journal.aclose()
     assert rows(path) == ["sent"] * doubtful
