@@ -1,11 +1,16 @@
-"""Many at once, and long lists: memory, start-up, and the way back into a journal of a million rows."""
+"""Many jobs in flight, and long lists: memory, CPU, start-up, and the way back into a journal of a million rows.
+
+The service is a stub in the same process, a transport that answers at once: what is left is the batch. In flight means accepted
+and not finished; a job's memory is the growth of the process over all of them, from 500 jobs before. CPU is with the
+stub's share and httpx's requests and responses.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +41,13 @@ class Stub(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers={"X-Api-Status-Code": code}, content=_DONE if self._finishes else b"{}")
 
 
-def run() -> list[dict[str, Any]]:
+def run(sizes: Sequence[int] = (1_000, 10_000, 100_000), many: int = MILLION) -> list[dict[str, Any]]:
     """Measure each in a process of its own."""
-    return [measure.alone(in_flight), measure.alone(long_list), measure.alone(resumed)]
+    return [
+        *(measure.alone(in_flight, jobs) for jobs in sizes),
+        measure.alone(long_list, many),
+        measure.alone(resumed, many),
+    ]
 
 
 def links(count: int) -> Iterator[str]:
@@ -46,25 +55,30 @@ def links(count: int) -> Iterator[str]:
     return (f"https://example.com/recordings/{number:07}.mp3" for number in range(count))
 
 
-async def in_flight(jobs: int = 100_000) -> dict[str, Any]:
-    """All accepted, none finished: memory of the process, and of one job."""
-    from volcasr_async import ApiKey, Limits, VolcASR
+async def in_flight(jobs: int, seconds: float = 2.0) -> dict[str, Any]:
+    """All accepted, none finished: memory of the process, and of one job; CPU of accepting, then of asking."""
+    from volcasr_async import ApiKey, Limits, PollPolicy, VolcASR
 
-    stub = Stub(finishes=False)
-    async with VolcASR(ApiKey("key"), http=stub, edition="idle", limits=Limits(qps=None)) as asr:
+    stub, gap = Stub(finishes=False), max(jobs / 10_000, 1.0)
+    poll = PollPolicy(first=gap, growth=0.0, shortest=gap, longest=gap)
+    async with VolcASR(ApiKey("key"), http=stub, edition="idle", limits=Limits(qps=None), poll=poll) as asr:
         await _some(asr, 500)
-        before, began = measure.resident(), time.perf_counter()
+        before, used = measure.resident(), measure.cpu_s()
         async with asr.batch(links(jobs), window=jobs) as batch:
-            while batch.stats.waiting + batch.stats.in_air < jobs or batch.stats.sending:
-                await _breathe(0.2)
-            after = measure.resident()
-            took = time.perf_counter() - began
+            while stub.submits < 500 + jobs:
+                await _breathe(0.05)
+            after, accepting = measure.resident(), measure.cpu_s() - used
+            while batch.stats.requests < 1.02 * jobs:
+                await _breathe(0.05)
+            queries, used = batch.stats.requests, measure.cpu_s()
+            await _breathe(seconds)
+            queries, asking = batch.stats.requests - queries, measure.cpu_s() - used
     return {
-        "name": f"{jobs:,} jobs in flight",
-        "memory_mb": round(after / measure.MB, 1),
-        "kb_per_job": round((after - before) / jobs / 1000, 2),
-        "seconds": round(took, 1),
-        "what": "until all were accepted",
+        "jobs": jobs,
+        "memory MB": round(after / measure.MB, 1),
+        "KB a job": round((after - before) / jobs / 1000, 2),
+        "CPU us to accept one": round(accepting / jobs * 1e6),
+        "CPU us a query": round(asking / queries * 1e6),
     }
 
 
@@ -86,11 +100,10 @@ async def long_list(jobs: int = MILLION, seen: int = 30_000) -> dict[str, Any]:
                     break
         first = (stub.first or 0.0) - began
     return {
-        "name": f"{jobs:,} links, window 1,000",
-        "memory_mb": round(measure.resident() / measure.MB, 1),
-        "kb_per_job": round((measure.resident() - early) / (seen * 0.9) / 1000, 3),
-        "seconds": round(first, 2),
-        "what": f"to the first submit; memory after {seen:,}",
+        "list": f"{jobs:,} links, window 1,000",
+        "s to the first submit": round(first, 2),
+        "memory MB": round(measure.resident() / measure.MB, 1),
+        "measured": f"after {seen:,} outcomes; since a tenth of them {(measure.resident() - early) / 1e6:.1f} MB more",
     }
 
 
@@ -113,11 +126,10 @@ async def resumed(jobs: int = MILLION) -> dict[str, Any]:
                 skipped = batch.stats.skipped
             first = (stub.first or 0.0) - began
     return {
-        "name": f"a journal with {jobs:,} done rows",
-        "memory_mb": round(measure.peak() / measure.MB, 1),
-        "kb_per_job": "",
-        "seconds": round(first, 2),
-        "what": f"to the first submit, after {skipped:,} were skipped",
+        "list": "the same, all but one done in the journal",
+        "s to the first submit": round(first, 2),
+        "memory MB": round(measure.peak() / measure.MB, 1),
+        "measured": f"at the end, after {skipped:,} were skipped; the peak",
     }
 
 

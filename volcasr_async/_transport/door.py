@@ -97,7 +97,9 @@ def engine_of(name: str, base_url: str, connections: int) -> Engine:
     if name == "httpx":
         return Lanes(base_url, connections, proxy=_usable(proxy, "http", "https", "socks5", "socks5h"))
     if name != "aiohttp":
-        raise InputError(f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx')
+        raise InputError(
+            f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx'
+        )
     try:
         from volcasr_async._transport.express import Express
     except ImportError as error:
@@ -115,7 +117,9 @@ def _usable(proxy: str | None, *schemes: str) -> str | None:
     try:
         httpx.URL(proxy)
     except httpx.InvalidURL:
-        raise ConfigurationError("the environment names a proxy that is no URL: see https_proxy and all_proxy") from None
+        raise ConfigurationError(
+            "the environment names a proxy that is no URL: see https_proxy and all_proxy"
+        ) from None
     if scheme not in schemes:
         raise ConfigurationError(f"the environment names a {scheme}:// proxy; this engine takes {', '.join(schemes)}")
     if scheme.startswith("socks") and find_spec("socksio") is None:

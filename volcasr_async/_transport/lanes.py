@@ -17,7 +17,7 @@ import httpx
 
 from volcasr_async._transport.body import Body
 from volcasr_async._transport.engine import CONNECT_S, IDLE_S, WRITE_S, Headers
-from volcasr_async._transport.replies import LONGEST_REPLY, too_long
+from volcasr_async._transport.replies import LONGEST_REPLY, joined, too_long
 from volcasr_async._transport.security import Security
 from volcasr_async.protocol.messages import Reply
 
@@ -139,4 +139,4 @@ async def _read(reply: httpcore.Response) -> bytes:
             raise
     if size > LONGEST_REPLY:
         raise too_long()
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return await joined(parts)

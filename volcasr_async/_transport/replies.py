@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+import anyio.to_thread
 import httpx
 
 LONGEST_REPLY: Final = 64 * 1024 * 1024
 """Bytes; a transcript of five hours with every word has about 7 MB."""
+_MANY: Final = 64  # pieces; httpcore reads up to 64 KiB at a time
 
 
 async def read_bounded(reply: httpx.Response) -> bytes:
@@ -30,7 +32,16 @@ async def read_bounded(reply: httpx.Response) -> bytes:
             raise
     if size > LONGEST_REPLY:
         raise too_long()
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return await joined(parts)
+
+
+async def joined(parts: list[bytes]) -> bytes:
+    """Put the pieces of a reply together; many megabytes in a thread, for that lets the loop run meanwhile."""
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) < _MANY:
+        return b"".join(parts)
+    return await anyio.to_thread.run_sync(b"".join, parts)
 
 
 def too_long() -> httpx.RemoteProtocolError:
