@@ -29,8 +29,10 @@ def transcript(*utterances: Utterance, duration_ms: int | None = None) -> Transc
     return Transcript(text="", utterances=utterances, duration_ms=duration_ms)
 
 
-def spoken(text: str, start: int, *, step: int = 200, pauses: dict[int, int] | None = None, **additions: str) -> Utterance:
-    """Chinese as the service sends it: a word for each character, none for punctuation; *pauses* follow the nth word."""
+def spoken(
+    text: str, start: int, *, step: int = 200, pauses: dict[int, int] | None = None, **additions: str
+) -> Utterance:
+    """Chinese as the service sends it: a word for each character, none for punctuation; *pauses* follow the nth."""
     words, now = [], start
     for char in text:
         if char.isalnum():
@@ -40,7 +42,7 @@ def spoken(text: str, start: int, *, step: int = 200, pauses: dict[int, int] | N
 
 
 def shown(text: str) -> str:
-    """What of a text a reader sees: no blanks, no control characters, no broken ones; whatever form it is written in."""
+    """What a reader sees of a text: no blanks, no control characters; whatever form it is written in."""
     kept = "".join(
         "\ufffd" if unicodedata.category(c) == "Cs" or ord(c) & 0xFFFE == 0xFFFE or "\ufdd0" <= c <= "\ufdef" else c
         for c in text
@@ -51,12 +53,13 @@ def shown(text: str) -> str:
 
 SNIPPETS = (
     "今天天气很好", "我们去公园散步", "，", "。", "？", "、", "……", "——", "“", "”", "（", "）", "2026年", "98.5%", " ", "  ",
-    "Hello", "world", "it's", ", ", ". ", "! ", "Mr. Smith", "3.14", "well-known", "https://example.com/a?b=c&d=e#f",
-    "-->", "\n\n", "\r", "\r\n", "\x00", "\x1b[0m", "\t", "\x85", "\u2028", "\xa0", "\ufeff", "<b>", "</b>", "a < b > c",
-    "&", "&lt;", "{\\an8}", "{}", "}", "\\N", "\\h", "C:\\new", "\n2026\n", "7", "1\n", "[00:01.00]", "<00:02.00>", "|", "/",
-    "00:00:01,000 --> 00:00:02,000", "WEBVTT", "NOTE x", "=1+1", "@x", "#", "*a*", "_b_", "\ud800", "\uffff", "👍", "👩‍👩‍👧",
-    "👍🏽", "❤️", "🇨🇳🇺🇸", "1️⃣", "e\u0301", "a\u0301\u0323\u0308", "नमस्ते", "สวัสดี", "한국어", "ᄒ\u1161\u11ab", "日本語の", "ッー",
-    "مرحبا بالعالم", "שלום", "\u202e", "\u200b", "漢\ufe00", '"', "'", "好" * 45, "x" * 90, "9" * 60, "。" * 8,
+    "Hello", "world", "it's", ", ", ". ", "! ", "Mr. Smith", "3.14", "well-known",
+    "https://example.com/a?b=c&d=e#f", "-->", "\n\n", "\r", "\r\n", "\x00", "\x1b[0m", "\t", "\x85", "\u2028",
+    "\xa0", "\ufeff", "<b>", "</b>", "a < b > c", "&", "&lt;", "{\\an8}", "{}", "}", "\\N", "\\h", "C:\\new",
+    "\n2026\n", "7", "1\n", "[00:01.00]", "<00:02.00>", "|", "/", "00:00:01,000 --> 00:00:02,000", "WEBVTT",
+    "NOTE x", "=1+1", "@x", "#", "*a*", "_b_", "\ud800", "\uffff", "👍", "👩‍👩‍👧", "👍🏽", "❤️", "🇨🇳🇺🇸", "1️⃣",
+    "e\u0301", "a\u0301\u0323\u0308", "नमस्ते", "สวัสดี", "한국어", "ᄒ\u1161\u11ab", "日本語の", "ッー", "مرحبا بالعالم",
+    "שלום", "\u202e", "\u200b", "漢\ufe00", '"', "'", "好" * 45, "x" * 90, "9" * 60, "。" * 8,
 )  # fmt: skip
 texts = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=4), max_size=14).map("".join)
 times = st.integers(-1, 30_000) | st.sampled_from([-1, 0, 2**40])
@@ -85,7 +88,11 @@ def transcripts(draw: st.DrawFn, voices: tuple[str | None, ...] = (None, "1", "2
 
 def one_voice() -> st.SearchStrategy[Transcript]:
     """A transcript of one utterance, whose text therefore comes out in its own order."""
-    return st.builds(lambda u, d: Transcript(text=u.text, utterances=(u,), duration_ms=d), utterances(), st.none() | st.integers(0, 60_000))
+    return st.builds(
+        lambda u, d: Transcript(text=u.text, utterances=(u,), duration_ms=d),
+        utterances(),
+        st.none() | st.integers(0, 60_000),
+    )
 
 
 def text_of(told: Transcript) -> str:

@@ -56,7 +56,14 @@ def test_words_that_the_text_left_out() -> None:
 
 def test_times_that_are_missing_or_impossible() -> None:
     """-1, out of order, and beyond the utterance: taken from the neighbours, or cut."""
-    said = [("一", 0, 100), ("二", -1, -1), ("三", 300, 400), ("四", 99_999, 99_999), ("五", 500, 9_000), ("六", 700, -1)]
+    said = [
+        ("一", 0, 100),
+        ("二", -1, -1),
+        ("三", 300, 400),
+        ("四", 99_999, 99_999),
+        ("五", 500, 9_000),
+        ("六", 700, -1),
+    ]
     assert align("一二三四五六", said, (0, 1000)) == [
         ("一", 0, 100), ("二", 100, 300), ("三", 300, 400), ("四", 400, 500), ("五", 500, 700), ("六", 700, 900),
     ]  # fmt: skip
@@ -84,7 +91,9 @@ def test_sharing() -> None:
 
 
 @given(texts.map(one_line), words, st.integers(0, 5_000), st.integers(0, 20_000), st.integers(10, 50))
-def test_any_words_on_any_text(text: str, said: list[tuple[str, int, int]], start: int, length: int, limit: int) -> None:
+def test_any_words_on_any_text(
+    text: str, said: list[tuple[str, int, int]], start: int, length: int, limit: int
+) -> None:
     """Times lie within the utterance and never go backwards, whatever the words say; the text is untouched."""
     units = units_of(text, limit=limit, wide=False)
     found = timed(units, utterance(text, 0, 0, said).words, (start, start + length))

@@ -49,7 +49,13 @@ def test_sentences_too_short_to_read_are_joined() -> None:
 
 def test_long_sentences_are_cut_at_commas() -> None:
     """Near the middle, rather than in it."""
-    told = transcript(spoken("国家药监局已经批准了一百二十八个人工智能辅助诊断软件，比去年同一时期增长了百分之三十五点七，这是一个好消息。", 0, step=150))
+    told = transcript(
+        spoken(
+            "国家药监局已经批准了一百二十八个人工智能辅助诊断软件，比去年同一时期增长了百分之三十五点七，这是一个好消息。",
+            0,
+            step=150,
+        )
+    )
     assert [line[-1] for cue in lines(told)[:-1] for line in cue[-1:]] == ["，"]
 
 
@@ -64,16 +70,26 @@ def test_english_is_balanced() -> None:
 def test_two_people_at_once() -> None:
     """One after the other in the file, each with their own cue, never two at a time."""
     told = transcript(
-        spoken("您好这里是客服中心请问您需要什么帮助", 0, speaker="1", channel_id="1"), spoken("嗯你好", 2000, speaker="2", channel_id="2")
+        spoken("您好这里是客服中心请问您需要什么帮助", 0, speaker="1", channel_id="1"),
+        spoken("嗯你好", 2000, speaker="2", channel_id="2"),
     )
     first, second = to_cues(told)
     assert (first.name, second.name) == ("说话人 1", "说话人 2")
     assert first.end_ms <= second.start_ms < 2600
 
 
+def test_who_speaks_in_between_stands_in_between() -> None:
+    """A long turn is interrupted in the file where it was interrupted in the recording."""
+    long = spoken("今天我们来讲讲这个故事。故事发生在很久很久以前。那时候还没有我们。", 0, speaker="1")
+    cues = to_cues(transcript(long, spoken("好的。", 3400, speaker="2")))
+    assert [cue.name[-1] for cue in cues] == ["1", "1", "2", "1"]
+
+
 def test_labels() -> None:
     """The name stands where somebody begins, not in each cue."""
-    told = transcript(spoken("你好。", 0, speaker="1"), spoken("今天好吗？", 2000, speaker="1"), spoken("很好。", 5000, speaker="2"))
+    told = transcript(
+        spoken("你好。", 0, speaker="1"), spoken("今天好吗？", 2000, speaker="1"), spoken("很好。", 5000, speaker="2")
+    )
     assert lines(told, labels=True) == [("说话人 1：你好。",), ("今天好吗？",), ("说话人 2：很好。",)]
     [cue] = to_cues(told, Layout(labels=True), language="en")[-1:]
     assert cue.lines == ("Speaker 2: 很好。",)
@@ -113,7 +129,10 @@ def test_ten_thousand_characters_without_punctuation(text: str) -> None:
 
 def test_words_that_disagree_with_the_text() -> None:
     """Figures for numerals: the text is the text, and the times still hold."""
-    said = [(char, 1000 + 250 * i, 1250 + 250 * i) for i, char in enumerate("二零二六年三月十五日国家批准了第一百二十八个软件")]
+    said = [
+        (char, 1000 + 250 * i, 1250 + 250 * i)
+        for i, char in enumerate("二零二六年三月十五日国家批准了第一百二十八个软件")
+    ]
     [cue] = to_cues(transcript(utterance("2026年3月15日，国家批准了第128个软件。", 1000, 7000, said)))
     assert (cue.start_ms, cue.end_ms) == (1000, 7000)
     assert "".join(cue.lines) == "2026年3月15日，国家批准了第128个软件。"
@@ -163,8 +182,30 @@ def test_one_voice_keeps_its_order(told: Transcript, layout: Layout) -> None:
 
 
 sentences = st.lists(
-    st.sampled_from(["今天", "天气", "我们去公园", "因为", "Python是", "2026年", "很", "的", "（也许）", "“好”", "，", "。", "、", "；"]), max_size=60
-).map(lambda parts: "".join(a for a, b in zip(parts, [*parts[1:], "."], strict=False) if not (a in "，。、；" and b in "，。、；")))
+    st.sampled_from(
+        [
+            "今天",
+            "天气",
+            "我们去公园",
+            "因为",
+            "Python是",
+            "2026年",
+            "很",
+            "的",
+            "（也许）",
+            "“好”",
+            "，",
+            "。",
+            "、",
+            "；",
+        ]
+    ),
+    max_size=60,
+).map(
+    lambda parts: "".join(
+        a for a, b in zip(parts, [*parts[1:], "."], strict=False) if not (a in "，。、；" and b in "，。、；")
+    )
+)
 
 
 @given(sentences, st.integers(10, 60))

@@ -3,8 +3,7 @@
 import pytest
 from subtitle_kit import sample
 
-import volcasr_async.subtitles as subtitles
-from volcasr_async import InputError, Transcript, read_transcript
+from volcasr_async import InputError, Transcript, read_transcript, subtitles
 from volcasr_async.subtitles import FORMATS, Layout, render, to_srt
 
 TALK = sample("v3_query_done_speaker_channel")
@@ -36,7 +35,10 @@ def test_an_unknown_format_is_refused() -> None:
 
 def test_all() -> None:
     """`__all__` is sorted but for the upper case first, and everything in it is there and described."""
-    assert sorted(subtitles.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == subtitles.__all__
+    assert (
+        sorted(subtitles.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+        == subtitles.__all__
+    )
     assert all(getattr(subtitles, name) is not None for name in subtitles.__all__)
 
 

@@ -1,5 +1,7 @@
 """Pairing sequences."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ def test_rising(values: list[int]) -> None:
     """The longest run that never falls, as trying all runs finds it."""
     found = rising(values)
     assert found == sorted(set(found))
-    assert all(values[a] <= values[b] for a, b in zip(found, found[1:], strict=False))
+    assert all(values[a] <= values[b] for a, b in pairwise(found))
     longest: list[int] = []
     for index, value in enumerate(values):
         longest.append(1 + max((longest[i] for i in range(index) if values[i] <= value), default=0))
@@ -26,7 +28,7 @@ def test_pairs_are_equal_and_in_order(left: list[str], right: list[str]) -> None
     """Pairs join equal items, and go up on both sides."""
     pairs = paired(left, right)
     assert all(left[i] == right[j] for i, j in pairs)
-    assert all(i < k and j < m for (i, j), (k, m) in zip(pairs, pairs[1:], strict=False))
+    assert all(i < k and j < m for (i, j), (k, m) in pairwise(pairs))
 
 
 @given(letters)
@@ -38,7 +40,13 @@ def test_what_is_equal_is_paired_whole(items: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("left", "right", "matched"),
-    [("去年1月到3月", "去年一月到三月", "去年月到月"), ("abcdefg", "xbcyefz", "bcef"), ("aaXbbYcc", "bbXYcc", "XYcc"), ("ab", "ba", "a"), ("", "a", "")],
+    [
+        ("去年1月到3月", "去年一月到三月", "去年月到月"),
+        ("abcdefg", "xbcyefz", "bcef"),
+        ("aaXbbYcc", "bbXYcc", "XYcc"),
+        ("ab", "ba", "a"),
+        ("", "a", ""),
+    ],
 )
 def test_what_stands_between_differences_is_found(left: str, right: str, matched: str) -> None:
     """Differences in the middle do not spoil what is around them."""

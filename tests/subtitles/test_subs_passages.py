@@ -1,5 +1,7 @@
 """What was said, by whom, and when."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from subtitle_kit import shown, spoken, transcript, transcripts, utterance
@@ -23,14 +25,17 @@ def test_text_only() -> None:
     assert 500 < english.end_ms < 1500
 
 
-@pytest.mark.parametrize("silent", [Transcript(text="", silent=True), Transcript(text=" \x00", duration_ms=9), transcript(utterance(" ", 0, 9))])
+@pytest.mark.parametrize(
+    "silent",
+    [Transcript(text="", silent=True), Transcript(text=" \x00", duration_ms=9), transcript(utterance(" ", 0, 9))],
+)
 def test_silence(silent: Transcript) -> None:
     """Nothing that was said is no passage."""
     assert passages_of(silent) == []
 
 
 def test_utterances_without_text() -> None:
-    """Their words are their text; those without either are left out, and the whole text counts only without utterances."""
+    """Their words are their text; without either they are left out. The whole text counts only without them."""
     words = [("你", 0, 1), ("好", 1, 2), ("New", 2, 3), (" ", -1, -1), ("York", 3, 4), (",", -1, -1), ("ok", 4, 5)]
     assert spans(utterance("", 0, 9, words), utterance("", 10, 20))[0][0] == "你好New York, ok"
     assert [p.text for p in passages_of(Transcript(text="all", utterances=(utterance("part", 0, 9),)))] == ["part"]
@@ -45,8 +50,16 @@ def test_order() -> None:
 def test_missing_times() -> None:
     """From the words, else between the neighbours, else to the recording's end."""
     assert spans(utterance("你好", words=[("你", -1, -1), ("好", 300, 500)])) == [("你好", 300, 500)]
-    assert spans(utterance("a", 0, 400), utterance("b"), utterance("c", 900, 1000)) == [("a", 0, 400), ("b", 400, 900), ("c", 900, 1000)]
-    assert spans(utterance("a", 0, 400), utterance("b"), utterance("c"), duration_ms=1000) == [("a", 0, 400), ("b", 400, 700), ("c", 700, 1000)]
+    assert spans(utterance("a", 0, 400), utterance("b"), utterance("c", 900, 1000)) == [
+        ("a", 0, 400),
+        ("b", 400, 900),
+        ("c", 900, 1000),
+    ]
+    assert spans(utterance("a", 0, 400), utterance("b"), utterance("c"), duration_ms=1000) == [
+        ("a", 0, 400),
+        ("b", 400, 700),
+        ("c", 700, 1000),
+    ]
     assert spans(*[utterance("你", 0, 0)] * 2, duration_ms=1000) == [("你", 0, 500), ("你", 500, 1000)]
     [(_, start, end)] = spans(utterance("你好", 700, -1))
     assert start == 700 < end
@@ -56,7 +69,10 @@ def test_one_voice_does_not_overlap_itself() -> None:
     """The earlier utterance ends when the later begins; those that begin together share. Two voices may overlap."""
     assert spans(utterance("a", 0, 900), utterance("b", 500, 990)) == [("a", 0, 500), ("b", 500, 990)]
     assert spans(utterance("你", 0, 900), utterance("你好", 0, 900)) == [("你", 0, 300), ("你好", 300, 900)]
-    assert spans(utterance("a", 0, 900, speaker="1"), utterance("b", 500, 990, speaker="2")) == [("a", 0, 900), ("b", 500, 990)]
+    assert spans(utterance("a", 0, 900, speaker="1"), utterance("b", 500, 990, speaker="2")) == [
+        ("a", 0, 900),
+        ("b", 500, 990),
+    ]
 
 
 def test_times_beyond_belief() -> None:
@@ -79,6 +95,6 @@ def test_any_transcript(told: Transcript) -> None:
     assert all(0 <= p.start_ms <= p.end_ms and p.text for p in found)
     for voice in {p.voice for p in found}:
         mine = [p for p in found if p.voice == voice]
-        assert all(a.end_ms <= b.start_ms for a, b in zip(mine, mine[1:], strict=False))
+        assert all(a.end_ms <= b.start_ms for a, b in pairwise(mine))
     if any(shown(u.text) for u in told.utterances):
         assert {shown(u.text) for u in told.utterances if shown(u.text)} <= {shown(p.text) for p in found}

@@ -3,6 +3,7 @@
 import html
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pysubs2
 import pytest
@@ -16,7 +17,9 @@ Cue = tuple[int, int, str]
 
 
 def srt_cues(file: str) -> list[Cue]:
-    return [(event.start, event.end, event.text.replace(r"\N", "\n")) for event in pysubs2.SSAFile.from_string(file, "srt")]
+    return [
+        (event.start, event.end, event.text.replace(r"\N", "\n")) for event in pysubs2.SSAFile.from_string(file, "srt")
+    ]
 
 
 def vtt_cues(file: str) -> list[Cue]:
@@ -27,9 +30,13 @@ def vtt_cues(file: str) -> list[Cue]:
     cues = []
     for block in blocks:
         times, *rows = block.split("\n")
-        start, end = (int(h) * 3_600_000 + int(m) * 60_000 + int(s) * 1000 + int(ms) for h, m, s, ms in re.findall(r"(\d\d):(\d\d):(\d\d)\.(\d{3})", times))
+        start, end = (
+            int(h) * 3_600_000 + int(m) * 60_000 + int(s) * 1000 + int(ms)
+            for h, m, s, ms in re.findall(r"(\d\d):(\d\d):(\d\d)\.(\d{3})", times)
+        )
         assert re.fullmatch(r"[\d:.]{12} --> [\d:.]{12}", times)
-        assert rows and not any("-->" in row for row in rows)
+        assert rows
+        assert not any("-->" in row for row in rows)
         text = "\n".join(rows)
         assert not re.search(r"<(?!v )|&(?!(amp|lt|gt);)", text)
         cues.append((start, end, html.unescape(re.sub(r"<v [^>]*>", "", text))))
@@ -42,7 +49,9 @@ def lrc_lines(file: str) -> list[tuple[int, str]]:
     return [(int(m) * 60_000 + int(s) * 1000 + int(cs) * 10, text) for m, s, cs, text in rows]
 
 
-HELLO = transcript(spoken("你好。", 61_000, speaker="1"), utterance("Well <b>, a & b", 3_600_000, 3_602_000, speaker="2"))
+HELLO = transcript(
+    spoken("你好。", 61_000, speaker="1"), utterance("Well <b>, a & b", 3_600_000, 3_602_000, speaker="2")
+)
 
 
 def test_srt() -> None:
@@ -70,7 +79,9 @@ def test_lrc() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["v3_query_done_documented", "v3_query_done_english_whitespace_tokens", "v1_auc_query_done_documented"])
+@pytest.mark.parametrize(
+    "name", ["v3_query_done_documented", "v3_query_done_english_whitespace_tokens", "v1_auc_query_done_documented"]
+)
 def test_the_documents_own_replies(name: str) -> None:
     """Three files of each are read back as the cues they are."""
     told = sample(name)
@@ -88,9 +99,16 @@ def test_silence() -> None:
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("a --> b", "a --＞ b"), ("<i>x</i>", "＜i>x＜/i>"), ("{\\an8}up", "｛\\an8}up"), ("C:\\new\\hat", "C:＼new＼hat"), ("a & b &lt;", "a & b &lt;"),
-     ("at 00:00:01,000 --> 00:00:02,000", "at 00：00:01,000 --＞ 00：00:02,000"), ("12:30 and 1:02:03", "12:30 and 1:02:03")],
-)  # fmt: skip
+    [
+        ("a --> b", "a --＞ b"),
+        ("<i>x</i>", "＜i>x＜/i>"),
+        ("{\\an8}up", "｛\\an8}up"),
+        ("C:\\new\\hat", "C:＼new＼hat"),
+        ("a & b &lt;", "a & b &lt;"),
+        ("at 00:00:01,000 --> 00:00:02,000", "at 00：00:01,000 --＞ 00：00:02,000"),
+        ("12:30 and 1:02:03", "12:30 and 1:02:03"),
+    ],
+)
 def test_what_a_player_of_srt_would_not_show(text: str, written: str) -> None:
     """Is written in fullwidth forms, and nothing else is touched."""
     [cue] = to_srt(transcript(utterance(text, 0, 2000))).split("\n\n")[:-1]
@@ -107,7 +125,7 @@ def test_a_line_of_digits_is_no_number_of_a_cue(text: str) -> None:
 def check(cues: list[Cue], told: Transcript) -> None:
     """In order, never overlapping, never backwards, nothing empty, nothing lost."""
     assert all(0 <= start < end for start, end, _ in cues)
-    assert all(a[1] <= b[0] for a, b in zip(cues, cues[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(cues))
     assert all(text.strip() for *_, text in cues)
     assert Counter(shown("".join(text for *_, text in cues))) == Counter(text_of(told))
 
@@ -127,8 +145,10 @@ def test_vtt_is_read_back(told: Transcript) -> None:
     file = to_vtt(told)
     cues = vtt_cues(file)
     check(cues, told)
-    if not re.search(r"\d\d[:.]\d\d\D+\d\d[:.]\d\d", text_of(told)):  # pysubs2 takes two times in a text for a new cue
-        assert [(event.start, event.end) for event in pysubs2.SSAFile.from_string(file, "vtt")] == [cue[:2] for cue in cues]
+    if len(re.findall(r"\d:\d\d\.\d\d", text_of(told))) < 2:  # pysubs2 takes two times in a line of text for a new cue
+        assert [(event.start, event.end) for event in pysubs2.SSAFile.from_string(file, "vtt")] == [
+            cue[:2] for cue in cues
+        ]
 
 
 @given(transcripts())

@@ -8,7 +8,10 @@ from volcasr_async import InputError, Transcript
 from volcasr_async.subtitles import to_markdown, to_speakers, to_text
 
 TALK = transcript(
-    spoken("早上好。", 480, speaker="1"), spoken("请坐。", 2000, speaker="1"), spoken("谢谢！", 62_000, speaker="2"), duration_ms=65_400
+    spoken("早上好。", 480, speaker="1"),
+    spoken("请坐。", 2000, speaker="1"),
+    spoken("谢谢！", 62_000, speaker="2"),
+    duration_ms=65_400,
 )
 
 
@@ -31,7 +34,10 @@ def test_speakers() -> None:
 
 def test_channels_and_nobody() -> None:
     """A channel stands for the speaker; without either there are lines without a name."""
-    assert to_speakers(transcript(spoken("你好", 0, channel_id="1"), spoken("好", 900, channel_id="2"))) == "声道 1：你好\n声道 2：好\n"
+    assert (
+        to_speakers(transcript(spoken("你好", 0, channel_id="1"), spoken("好", 900, channel_id="2")))
+        == "声道 1：你好\n声道 2：好\n"
+    )
     assert to_speakers(transcript(spoken("你好。", 0), spoken("再见。", 900))) == "你好。\n再见。\n"
     assert to_speakers(Transcript(text="", silent=True)) == ""
 
@@ -41,21 +47,38 @@ def test_markdown() -> None:
     assert to_markdown(TALK) == (
         "# 文字记录\n\n时长：00:01:05\n\n**说话人 1** 00:00:00\n\n早上好。请坐。\n\n**说话人 2** 00:01:02\n\n谢谢！\n"
     )
-    assert to_markdown(TALK, title="Weekly *call*", language="en").startswith("# Weekly \\*call\\*\n\nLength: 00:01:05\n\n**Speaker 1** ")
+    assert to_markdown(TALK, title="Weekly *call*", language="en").startswith(
+        "# Weekly \\*call\\*\n\nLength: 00:01:05\n\n**Speaker 1** "
+    )
     assert to_markdown(Transcript(text="", silent=True)) == "# Transcript\n\n(nothing was said)\n"
 
 
 def test_long_turns_have_paragraphs() -> None:
     """A new one after a minute, and after a long pause; without names the time stands alone."""
-    told = transcript(spoken("一。", 0), spoken("二。", 2000), spoken("三。", 9000), spoken("四。", 70_000), spoken("五。", 71_000))
-    assert [block for block in to_markdown(told).split("\n\n") if block.startswith("**")] == ["**00:00:00**", "**00:00:09**", "**00:01:10**"]
+    told = transcript(
+        spoken("一。", 0), spoken("二。", 2000), spoken("三。", 9000), spoken("四。", 70_000), spoken("五。", 71_000)
+    )
+    assert [block for block in to_markdown(told).split("\n\n") if block.startswith("**")] == [
+        "**00:00:00**",
+        "**00:00:09**",
+        "**00:01:10**",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [("# no title", "\\# no title"), ("- no list", "\\- no list"), ("1. no list", "1\\. no list"), ("2026年", "2026年"), ("*a* _b_ `c`", "\\*a\\* \\_b\\_ \\`c\\`"),
-     ("<b>&lt;|$x$~", "\\<b\\>\\&lt;\\|\\$x\\$\\~"), ("[a](b)", "\\[a\\](b)"), ("C:\\x", "C:\\\\x"), ("=== a - b", "\\=== a - b")],
-)  # fmt: skip
+    [
+        ("# no title", "\\# no title"),
+        ("- no list", "\\- no list"),
+        ("1. no list", "1\\. no list"),
+        ("2026年", "2026年"),
+        ("*a* _b_ `c`", "\\*a\\* \\_b\\_ \\`c\\`"),
+        ("<b>&lt;|$x$~", "\\<b\\>\\&lt;\\|\\$x\\$\\~"),
+        ("[a](b)", "\\[a\\](b)"),
+        ("C:\\x", "C:\\\\x"),
+        ("=== a - b", "\\=== a - b"),
+    ],
+)
 def test_markdown_shows_the_text_as_it_is(text: str, written: str) -> None:
     """What would be markup is escaped."""
     assert to_markdown(transcript(utterance(text, 0, 1000))).split("\n\n")[-1] == written + "\n"

@@ -24,9 +24,16 @@ def test_one_line(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("parts", "text"),
-    [(["你好。", "再见"], "你好。再见"), (["Hi.", "Bye."], "Hi. Bye."), (["这是", "今日"], "这是 今日"), (["他说：“好。”", "我"], "他说：“好。”我"),
-     (["He said “yes.”", "Then"], "He said “yes.” Then"), ([], ""), (["a"], "a")],
-)  # fmt: skip
+    [
+        (["你好。", "再见"], "你好。再见"),
+        (["Hi.", "Bye."], "Hi. Bye."),
+        (["这是", "今日"], "这是 今日"),
+        (["他说：“好。”", "我"], "他说：“好。”我"),
+        (["He said “yes.”", "Then"], "He said “yes.” Then"),
+        ([], ""),
+        (["a"], "a"),
+    ],
+)
 def test_sentences_are_joined_as_their_language_does(parts: list[str], text: str) -> None:
     """A blank between English sentences and after Chinese without punctuation, none after Chinese punctuation."""
     assert joined(parts) == text
@@ -62,10 +69,20 @@ def test_language() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"columns": 9}, {"columns": 20.5}, {"columns": True}, {"lines": 0}, {"lines": "2"}, {"shortest_s": -1}, {"shortest_s": 8},
-     {"longest_s": float("inf")}, {"longest_s": None}, {"shortest_s": 0, "longest_s": 0.01}],
+    [
+        {"columns": 9},
+        {"columns": 20.5},
+        {"columns": True},
+        {"lines": 0},
+        {"lines": "2"},
+        {"shortest_s": -1},
+        {"shortest_s": 8},
+        {"longest_s": float("inf")},
+        {"longest_s": None},
+        {"shortest_s": 0, "longest_s": 0.01},
+    ],
     ids=repr,
-)  # fmt: skip
+)
 def test_layouts_that_cannot_be_met(bad: dict[str, object]) -> None:
     """A layout that cannot be met is refused when it is made."""
     with pytest.raises(InputError, match="Layout"):

@@ -29,13 +29,24 @@ def test_jsonl() -> None:
     assert found["additions"]["emotion"] == "neutral"
     assert "speaker" not in found["additions"]
     [untimed] = objects(to_jsonl(Transcript(text="你好")))
-    assert untimed == {"start_ms": None, "end_ms": None, "speaker": None, "channel": None, "text": "你好", "additions": {}}
+    assert untimed == {
+        "start_ms": None,
+        "end_ms": None,
+        "speaker": None,
+        "channel": None,
+        "text": "你好",
+        "additions": {},
+    }
 
 
 def test_words() -> None:
     """The text's words with their punctuation, each with a time; the service's blanks at -1 are no words."""
     found = objects(to_jsonl(sample("v3_query_done_english_whitespace_tokens"), words=True))
-    assert [(word["text"], word["start_ms"], word["end_ms"]) for word in found] == [("Hello ", 200, 600), ("there ", 640, 1000), ("friend.", 1040, 1900)]
+    assert [(word["text"], word["start_ms"], word["end_ms"]) for word in found] == [
+        ("Hello ", 200, 600),
+        ("there ", 640, 1000),
+        ("friend.", 1040, 1900),
+    ]
 
 
 def test_csv() -> None:

@@ -35,8 +35,8 @@ _SIZE, _OUTLINE, _SHADOW, _MARGIN = 64.0, 3.0, 0.0, 54  # of that picture: 20 Ch
 def to_ass(transcript: Transcript, layout: Layout | None = None, *, language: Language | None = None) -> str:
     """Write Advanced SubStation Alpha, for Aegisub and for burning in; needs the extra [subtitles].
 
-    The speakers' names stand in the field `Name`. ASS counts hundredths of a second, and up to 10 hours; past them it is
-    an `InputError`. `{`, and a backslash that would be a command, are written in their fullwidth forms.
+    The speakers' names stand in the field `Name`. ASS counts hundredths of a second, and up to 10 hours; past them it
+    is an `InputError`. `{`, and a backslash that would be a command, are written in their fullwidth forms.
     """
     return to_other(transcript, "ass", layout, language=language)
 
@@ -51,7 +51,8 @@ def to_other(
 ) -> str:
     """Write a format of pysubs2 by its name there: ass, ssa, ttml, microdvd, mpl2 or tmp; needs the extra [subtitles].
 
-    *fps*, pictures a second, matters for microdvd, which counts pictures. mpl2 counts tenths of a second, tmp whole ones.
+    *fps*, pictures a second, matters for microdvd, which counts pictures. mpl2 counts tenths of a second, tmp whole
+    ones.
     """
     if not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
         raise InputError(f"fps={fps!r} must be a number above 0: the pictures a second of the video")

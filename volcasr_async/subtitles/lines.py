@@ -31,8 +31,6 @@ def lines_of(units: Sequence[Unit], limit: int, lines: int) -> tuple[str, ...]:
     rows: list[Sequence[Unit]] = []
     rest = units
     for left in range(min(lines, len(_filled(units, limit))), 1, -1):
-        if width_of(rest) <= limit:
-            break
         cut = _best_break(rest, limit, left)
         rows.append(rest[:cut])
         rest = rest[cut:]

@@ -7,10 +7,9 @@ from itertools import chain
 
 from msgspec import Struct
 
-_LEAST_MS = (
-    10  # every subtitle stands at least this long, a hundredth of a second being the finest that ASS and LRC know
-)
+_LEAST_MS = 10  # every subtitle stands at least this long: ASS and LRC know nothing finer
 _READ_COLUMN_MS = 60  # a reader takes eight Chinese characters a second
+_LATE_MS = 2000  # how much later than its words a subtitle may come when two people talk at once
 _FLICKER_MS = 250  # a shorter gap between two subtitles only makes them blink
 
 
@@ -26,8 +25,9 @@ def paced(slots: Sequence[Slot], shortest_ms: int, longest_ms: int, end_ms: int 
     """Time subtitles that are in the order of their starts so that they never overlap; start and end of each.
 
     Where two people talk at once, the one who began gives way when the other begins, but not before there was time to
-    read; the other comes later, yet while still speaking. A subtitle stays into the silence after it until it could be
-    read, at least *shortest_ms*, but not past the next one, *longest_ms*, or the end of the recording.
+    read; the other comes later, yet while still speaking and at most two seconds. A subtitle stays into the silence
+    after it until it could be read, at least *shortest_ms*, but not past the next one, *longest_ms*, or *end_ms*, where
+    the recording ends.
     """
     starts: list[int] = []
     for slot in slots:
@@ -40,7 +40,7 @@ def paced(slots: Sequence[Slot], shortest_ms: int, longest_ms: int, end_ms: int 
 
 def _start(before: Slot, began_ms: int, slot: Slot, shortest_ms: int) -> int:
     hold = min(before.end_ms - before.start_ms, max(shortest_ms, before.columns * _READ_COLUMN_MS))
-    latest = max(slot.start_ms, slot.end_ms - shortest_ms)
+    latest = min(slot.end_ms, slot.start_ms + _LATE_MS)
     return max(slot.start_ms, min(began_ms + hold, latest), began_ms + _LEAST_MS)
 
 

@@ -14,10 +14,11 @@ from volcasr_async.subtitles.layout import USUAL, Layout
 from volcasr_async.subtitles.plain import widened
 from volcasr_async.subtitles.speakers import Language
 
-# SRT has no escape. Players take "<b" for a tag (VLC even "< b"), hide what stands in braces, and break the line at \N; a
-# text with a line of times begins a new cue. What begins such a thing is therefore written in its fullwidth form.
+# SRT has no escape. Players take "<b" for a tag (VLC even "< b"), hide what stands in braces, and break the line at \N;
+# a line of times begins a new cue. What begins such a thing is therefore written in its fullwidth form.
 _SRT_COMMANDS = re.compile(r"[<{]|\\(?=[NnHh])|(?<=--)>|:(?=\d{1,2}:\d{1,2}[.,]\d)")
 _LRC_COMMANDS = re.compile(r"[\[<]")  # both begin a time, which some players find in the middle of a line too
+_VTT_COMMANDS = re.compile(r"\\(?=[NnHh])")  # nothing to the standard, a line break to ffmpeg, mpv and pysubs2
 _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -35,14 +36,14 @@ def to_srt(transcript: Transcript, layout: Layout | None = None, *, language: La
 
 
 def to_vtt(transcript: Transcript, layout: Layout | None = None, *, language: Language | None = None) -> str:
-    """Write WebVTT, for `<track>` in web pages; `&`, `<` and `>` are escaped.
+    """Write WebVTT, for `<track>` in web pages; `&`, `<` and `>` are escaped. A silent transcript is the header alone.
 
     With `Layout(labels=True)` a cue also says who speaks in a voice span, `<v Speaker 1>`, for style sheets.
     """
     layout = layout or USUAL
-    cues = cues_of(transcript, layout, language)
+    cues = cues_of(transcript, layout, language, _speller(_VTT_COMMANDS))
     return "WEBVTT\n\n" + "".join(
-        f"{stamp(cue.start_ms, '.')} --> {stamp(cue.end_ms, '.')}\n{_voice(cue, layout)}{_text(cue).translate(_VTT_ESCAPES)}\n\n"
+        f"{stamp(cue.start_ms, '.')} --> {stamp(cue.end_ms, '.')}\n{_spoken(cue, named=layout.labels)}\n\n"
         for cue in cues
     )
 
@@ -68,5 +69,6 @@ def _text(cue: Cue) -> str:
     return "\n".join(cue.lines)
 
 
-def _voice(cue: Cue, layout: Layout) -> str:
-    return f"<v {cue.name.translate(_VTT_ESCAPES)}>" if layout.labels and cue.name else ""
+def _spoken(cue: Cue, *, named: bool) -> str:
+    name, text = (part.translate(_VTT_ESCAPES) for part in (cue.name, _text(cue)))
+    return f"<v {name}>{text}" if named and name else text

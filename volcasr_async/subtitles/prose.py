@@ -28,8 +28,8 @@ def to_text(transcript: Transcript) -> str:
 def to_speakers(transcript: Transcript, *, language: Language | None = None) -> str:
     """Write who said what: a line for each turn, `说话人 1：...` for Chinese text, otherwise `Speaker 1: ...`.
 
-    A channel stands for the speaker where only channels were told apart; without either the lines have no name. *language*
-    is that of the names, "zh" or "en". A silent transcript gives an empty file.
+    A channel stands for the speaker where only channels were told apart; without either, each utterance has a line and
+    no name. *language* is that of the names, "zh" or "en". A silent transcript gives an empty file.
     """
     passages = passages_of(transcript)
     spoken = language_of(full_text(passages), language)
@@ -42,8 +42,8 @@ def to_speakers(transcript: Transcript, *, language: Language | None = None) -> 
 def to_markdown(transcript: Transcript, *, title: str | None = None, language: Language | None = None) -> str:
     """Write minutes in Markdown: a title, the recording's length, and each turn with its time and speaker.
 
-    Long turns are divided into paragraphs, each with its own time. *language* is that of the title and the names, "zh" or
-    "en"; by default that of the text.
+    Long turns are divided into paragraphs, each with its own time. *language* is that of the title and the names, "zh"
+    or "en"; by default that of the text.
     """
     passages = passages_of(transcript)
     spoken = language_of(full_text(passages), language)

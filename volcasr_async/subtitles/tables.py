@@ -28,9 +28,9 @@ class _Row(NamedTuple):
 def to_jsonl(transcript: Transcript, *, words: bool = False) -> str:
     """Write JSON lines: an object for each utterance, or with *words* for each word.
 
-    Each has `start_ms`, `end_ms`, `speaker`, `channel` and `text`, and an utterance the service's other `additions`; `null`
-    is what the service did not tell. Words are those of the text, with their punctuation and the blank after them, so that
-    together they are the text; they always have times, estimated where the service gave none.
+    Each has `start_ms`, `end_ms`, `speaker`, `channel` and `text`, and an utterance the service's other `additions`;
+    `null` is what the service did not tell. Words are those of the text, with their punctuation and the blank after
+    them, so that together they are the text; they always have times, estimated where the service gave none.
     """
     if words:
         return _json_lines(row._asdict() for row in _words(transcript))

@@ -1,4 +1,4 @@
-"""Words that should not be torn, or that lean on a neighbour: enough of Chinese and English to break lines as a reader would."""
+"""Words that should not be torn, or that lean on a neighbour: enough to break lines as a reader would."""
 
 from __future__ import annotations
 

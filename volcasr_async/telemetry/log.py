@@ -16,6 +16,8 @@ from volcasr_async.telemetry.records import ExchangeRecord, JobRecord, Observer
 JOBS = logging.getLogger("volcasr_async.jobs")
 EXCHANGES = logging.getLogger("volcasr_async.exchanges")
 RATE = logging.getLogger("volcasr_async.rate")
+# A program that has not set up its logging gets no lines on its terminal.
+logging.getLogger("volcasr_async").addHandler(logging.NullHandler())
 
 _IDS = ("edition", "resource_id", "request_id", "task_id")
 _JOB = (*_IDS, "log_id", "code", "verb", "outcome", "attempts", "queries", "bytes_sent", "audio_s", "seconds")
