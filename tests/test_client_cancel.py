@@ -55,9 +55,7 @@ async def test_cancelled_in_each_phase(edition, simulator, after, caplog):
     async with client(played, poll=PollPolicy(first=3)) as asr:
         await cut_off(asr, asr.transcribe(Job(PLAIN), edition=edition), after=after)
         warned = [
-            record
-            for record in caplog.records
-            if record.levelno == logging.WARNING and record.name == "volcasr_async"
+            record for record in caplog.records if record.levelno == logging.WARNING and record.name == "volcasr_async"
         ]
         assert all("can be waited for" in record.getMessage() for record in warned)
         if edition.name == "standard" and played.charges:
