@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GLANCE_S = 0.25
 _LINE_EVERY_S = 5.0
 _RECENT_S = 5.0
+_SOON_S = 2.0
 _TREND_S = 60.0
 _HOUR_S = 3600.0
 
@@ -72,7 +73,7 @@ class Pulse:
             waiting=stats.waiting,
             to_send=unread + stats.sending,
             total=self._total,
-            per_s=self._requests_per_s(now),
+            per_s=self._requests_per_s(now, stats.rate),
             rate=stats.rate,
             rejected=stats.rejected,
             audio_s=stats.audio_s,
@@ -86,9 +87,11 @@ class Pulse:
         """Forget what is old, and the time before the first end: it tells nothing of how fast they end."""
         return at <= now - (_TREND_S if ended else _RECENT_S)
 
-    def _requests_per_s(self, now: float) -> float:
+    def _requests_per_s(self, now: float, rate: float | None) -> float:
+        """Tell the pace of the last seconds: n starts that are evenly spaced take n gaps, the one before the first among them."""
         since = next(seen for seen in self._seen if seen[0] >= now - _RECENT_S)
-        return (self._seen[-1][1] - since[1]) / (now - since[0]) if now > since[0] else 0.0
+        seconds = max(now - since[0], _SOON_S) + (1 / rate if rate else 0.0)
+        return (self._seen[-1][1] - since[1]) / seconds
 
     def _left(self, now: float, settled: int) -> float | None:
         first = max((n for n, seen in enumerate(self._seen) if not seen[2]), default=0)
