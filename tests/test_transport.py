@@ -363,7 +363,7 @@ async def test_no_secret_is_ever_shown(kind, caplog):
     for thing in shown:
         assert not hides(str(thing)), thing
         assert not hides(repr(thing)), thing
-    assert "volcasr_async" in {record.name for record in caplog.records}
+    assert "volcasr_async.exchanges" in {record.name for record in caplog.records}
     assert not hides(caplog.text)
 
 

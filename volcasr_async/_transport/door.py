@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import urllib.request
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,8 +22,6 @@ from volcasr_async._version import __version__
 from volcasr_async.environment import is_loopback
 from volcasr_async.errors import ConfigurationError, InputError, TransportError
 from volcasr_async.protocol.messages import Call, Reply
-
-_log = logging.getLogger("volcasr_async")
 
 MOST_CONNECTIONS = 64
 """Each TLS connection holds a quarter of a megabyte, and many handshakes at once stall the loop."""
@@ -66,7 +63,7 @@ class Door:
         body = Body(call, upload, leaving)
         headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
         try:
-            reply = _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
+            return _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
         except self._failures as error:
             if error is body.broken:
                 raise  # the audio came from an HTTP response, say, and that broke
@@ -74,9 +71,6 @@ class Door:
         finally:
             if body.is_open:
                 await body.aclose()
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s answered HTTP %s with %d bytes", call.path, reply.status, len(reply.body))
-        return reply
 
     async def aclose(self) -> None:
         """Close our own connections, and send nothing any more."""

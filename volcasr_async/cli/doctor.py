@@ -21,7 +21,7 @@ from volcasr_async.cli.options import edition_name
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.progress import Board
 from volcasr_async.cli.reach import Questioner, clock, verdict
-from volcasr_async.cli.status import status_format
+from volcasr_async.cli.report import ReportFormat
 from volcasr_async.credentials import AppKey, Credentials
 from volcasr_async.editions import EDITION_NAMES
 from volcasr_async.errors import ResourceNotGranted
@@ -45,17 +45,7 @@ def doctor(
             help="Ask this one; by default standard, and v1 where there is a cluster for it.",
         ),
     ] = None,
-    format: Annotated[  # noqa: A002 - the flag's name
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="txt|json",
-            parser=status_format,
-            autocompletion=completing("txt", "json"),
-            help="For people, or for programs.",
-        ),
-    ] = "txt",
+    format: ReportFormat = "txt",  # noqa: A002 - the flag's name
     connection: Connection,
 ) -> None:
     """Look at credentials, network, clock and libraries, and ask the service one question that costs nothing.

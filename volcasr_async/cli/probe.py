@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, complain, plain
 from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
+from volcasr_async.cli.report import ReportFormat
 from volcasr_async.editions import EDITION_NAMES, MB
 from volcasr_async.errors import InputError
 from volcasr_async.probe import Probe, Verdict, verdicts
@@ -39,14 +40,6 @@ class Looked(Struct, frozen=True):
     verdicts: dict[str, Verdict]
 
 
-def probe_format(text: str) -> str:
-    """Read the name of a format."""
-    if text not in ("txt", "json"):
-        message = f"there is no format {text!r}; there are txt, json"
-        raise typer.BadParameter(message)
-    return text
-
-
 def judge_name(text: str) -> str:
     """Read the name of an edition."""
     if text not in EDITION_NAMES:
@@ -69,17 +62,7 @@ def probe(
             help="Whose word the exit status is.",
         ),
     ] = "flash",
-    format: Annotated[  # noqa: A002 - the flag's name
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="txt|json",
-            parser=probe_format,
-            autocompletion=completing("txt", "json"),
-            help="For people, or for programs.",
-        ),
-    ] = "txt",
+    format: ReportFormat = "txt",  # noqa: A002 - the flag's name
     audio_format: Annotated[
         str | None, typer.Option(metavar="NAME", help="Container, where it is known better: pcm for raw samples.")
     ] = None,

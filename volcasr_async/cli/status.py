@@ -12,8 +12,8 @@ import typer
 from msgspec import Struct
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain
-from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
+from volcasr_async.cli.report import ReportFormat
 from volcasr_async.cli.words import counted, in_flags
 from volcasr_async.errors import JournalError
 from volcasr_async.journal import STATES, State
@@ -89,29 +89,11 @@ class Report(Struct, frozen=True):
     failed: list[FailedOne]
 
 
-def status_format(text: str) -> str:
-    """Read the name of a format."""
-    if text not in ("txt", "json"):
-        message = f"there is no format {text!r}; there are txt, json"
-        raise typer.BadParameter(message)
-    return text
-
-
 def status(
     journal: Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal of a batch; it may be running.")],
     *,
     failed: Annotated[int, typer.Option(min=0, metavar="N", help="List up to N of those that failed.")] = 0,
-    format: Annotated[  # noqa: A002 - the flag's name
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="txt|json",
-            parser=status_format,
-            autocompletion=completing("txt", "json"),
-            help="For people, or for programs.",
-        ),
-    ] = "txt",
+    format: ReportFormat = "txt",  # noqa: A002 - the flag's name
 ) -> None:
     """Tell how far a batch has come, what failed and why, and what would be done next."""
     try:
