@@ -82,6 +82,20 @@ def ended(process: subprocess.Popen[str], stdin: str | None = None) -> Ended:
     return Ended(process.returncode, out, err)
 
 
+def read_until(process: subprocess.Popen[str], sign: str) -> None:
+    """Read what a started command writes to stderr up to a line with *sign*, which must come before its end."""
+    assert process.stderr is not None
+    deadline = threading.Timer(20, process.kill)
+    deadline.start()
+    try:
+        read = []
+        while sign not in (line := process.stderr.readline()):
+            read.append(line)
+            assert line, f"ended or silent before {sign!r}: {''.join(read)}"
+    finally:
+        deadline.cancel()
+
+
 def readable(end: Ended, *, most: int = 3) -> None:
     """Errors are for people: a few lines, no traceback."""
     assert "Traceback" not in end.err

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cli_calls import SECRET, Ended, Port, ended, started
+from cli_calls import SECRET, Ended, Port, ended, read_until, started
 
 from volcasr_async import Task, read_transcript
 
@@ -113,10 +113,7 @@ def test_steps_go_from_process_to_process(port: Port, tmp_path: Path) -> None:
 def test_interruption_leaves_the_line_to_go_on_with(port: Port) -> None:
     """Ctrl-C ends with 130; the accepted task is printed and can be waited for."""
     process = started("transcribe", "--verbose", "https://h.example/never-2.mp3", VOLCASR_BASE_URL=port.url, **V3)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "query answered" in line:
-            break
+    read_until(process, "query 1 of")
     process.send_signal(signal.SIGINT)
     end = ended(process)
     assert end.status == 130
@@ -139,6 +136,18 @@ def test_demo_needs_nothing() -> None:
     assert read_transcript(path.read_bytes()).duration_ms == 7154
     path.unlink()
     path.parent.rmdir()
+
+
+def test_demo_ends_when_nobody_reads() -> None:
+    """`volcasr demo | head -1`: the pipe closes while the simulator serves; the end is quiet."""
+    process = started("demo")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    end = ended(process)
+    assert end.status == 1
+    assert end.err == ""
 
 
 def test_simulator_serves_until_it_is_interrupted(wav: Path) -> None:

@@ -135,8 +135,7 @@ def test_second_signal_leaves_at_once(tmp_path: Path) -> None:
         assert process.stderr is not None
         until(lambda: place.files() and played.state()["in_air"] == 1)
         process.send_signal(signal.SIGINT)
-        while "finished first" not in process.stderr.readline():
-            pass
+        assert any("finished first" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         status, err = end(process)
         assert status == 130

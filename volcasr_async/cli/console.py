@@ -58,8 +58,17 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         except (VolcASRError, CommandError) as error:
             complain(error)
             raise typer.Exit(status_of(error)) from None
+        except BaseExceptionGroup as group:
+            if _unread(group):
+                raise typer.Exit(FAILED) from None
+            raise
 
     return run
+
+
+def _unread(group: BaseExceptionGroup[BaseException]) -> bool:
+    """Whether all that happened is that nobody reads our output any more, as after `| head`."""
+    return group.split((BrokenPipeError, SystemExit))[1] is None
 
 
 def status_of(error: Exception) -> int:
