@@ -11,6 +11,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from volcasr_async import ApiKey, AppKey, AucV1, Flash, Idle, Limits, Standard, VolcASR
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Simulator
 
 KEY = ApiKey("0123456789abcdef-secret-key")
@@ -18,8 +19,8 @@ PAIR = AppKey("1234567890", "access-token-secret")
 BASE = "http://127.0.0.1:9"
 URL = "https://example.com/audio.mp3?signature=signed-link-secret"
 PLAIN = "https://example.com/audio.mp3"
-EDITIONS = [Standard(), Idle(), Flash(), AucV1("volc_auc_common")]
-POLLED = [Standard(), Idle(), AucV1("volc_auc_common")]
+EDITIONS: list[Edition] = [Standard(), Idle(), Flash(), AucV1("volc_auc_common")]
+POLLED: list[Edition] = [Standard(), Idle(), AucV1("volc_auc_common")]
 by_name = pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.name)
 polled = pytest.mark.parametrize("edition", POLLED, ids=lambda edition: edition.name)
 

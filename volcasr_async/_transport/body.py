@@ -1,24 +1,42 @@
-"""The body of one attempt: opened fresh, its length known, what has left of it remembered."""
+"""The body of one attempt: opened fresh, its length known, what has left of it remembered, the answer's deadline set."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from typing import Final
 
+import anyio
 import anyio.lowlevel
 import httpx
 
 from volcasr_async._audio import Upload
+from volcasr_async._clock import now
 from volcasr_async.errors import Sent
 from volcasr_async.protocol.envelope import Base64Feed
 from volcasr_async.protocol.messages import Call
+
+SLOWEST_REPLY: Final = 512 * 1024
+"""Bytes in a second; the longest transcripts, 7 MB, may take 14 s more than others."""
 
 
 class Body(httpx.AsyncByteStream):
     """Prefix, audio in base64, suffix. An async generator handed over twice would be empty the second time, silently."""
 
-    def __init__(self, call: Call, upload: Upload | None, leaving: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        upload: Upload | None,
+        leaving: Callable[[], None] = lambda: None,
+        *,
+        write_s: float = math.inf,
+        answer_s: float = math.inf,
+    ) -> None:
         self._call, self._upload, self._leaving = call, upload, leaving
+        self._write_s, self._answer_s = write_s, answer_s
+        self.scope = anyio.CancelScope()
+        """The exchange runs in it. It ends *answer_s* after all has left, but for what `came` adds."""
         self.length = call.content_length(upload.size if upload else 0)
         self._begun = self._done = False
         self.broken: Exception | None = None
@@ -38,7 +56,12 @@ class Body(httpx.AsyncByteStream):
     def leave(self) -> None:
         """Note that `whole` leaves now, past the pieces."""
         self._begun = self._done = True
+        self.scope.deadline = now() + self._answer_s
         self._leaving()
+
+    def came(self, size: int) -> None:
+        """Give a long reply the time that so many bytes of it may take."""
+        self.scope.deadline += size / SLOWEST_REPLY
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._running = self._pieces()
@@ -57,17 +80,27 @@ class Body(httpx.AsyncByteStream):
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         self._begun = True
         self._leaving()
+        self._leaves()
         yield self._call.prefix
         if self._upload is not None:
             feed = Base64Feed()
             async with aclosing(self._upload.pieces()) as pieces:
                 try:
+                    self.scope.deadline = math.inf  # the source takes its time
                     async for piece in pieces:
+                        self._leaves()
                         yield feed.feed(piece)
+                        self.scope.deadline = math.inf
                         # Where the other side takes all at once, a body that never yields stalls the loop for 40 ms.
                         await anyio.lowlevel.checkpoint()
                 except Exception as error:
                     self.broken = error
                     raise
+            self._leaves()
             yield feed.flush() + self._call.suffix
         self._done = True
+        self.scope.deadline = now() + self._answer_s
+
+    def _leaves(self) -> None:
+        """Bound the time in which a piece is taken and, should the other side not take the rest, is answered."""
+        self.scope.deadline = now() + self._write_s + self._answer_s

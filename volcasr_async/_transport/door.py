@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.request
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from volcasr_async._audio import Upload
 from volcasr_async._transport.body import Body
-from volcasr_async._transport.engine import Engine
+from volcasr_async._transport.engine import ANSWER, WRITE_S, Engine
 from volcasr_async._transport.guest import Guest
 from volcasr_async._transport.lanes import Lanes
 from volcasr_async._transport.replies import decoded
@@ -34,7 +35,8 @@ class Door:
 
     def __init__(self, base_url: str, *, connections: int, http: Any | None = None) -> None:
         parts = urlsplit(base_url)
-        self.host, self.base_path = parts.netloc, parts.path
+        self.host: str = parts.netloc
+        self.base_path: str = parts.path
         self._closed = False
         library: ModuleType = httpx
         if http is None or isinstance(http, str):
@@ -43,7 +45,9 @@ class Door:
             self._engine = guest = Guest(base_url, http)
             library = guest.library
         self._nothing_sent = tuple(getattr(library, name) for name in _NOTHING_SENT)
-        self._failures = (httpx.TransportError, httpx.DecodingError, library.TransportError, library.DecodingError)
+        # httpcore (1.0.9) lets a record of TLS that cannot be read through as it is.
+        ours, theirs = (httpx.TransportError, httpx.DecodingError), (library.TransportError, library.DecodingError)
+        self._failures = (*ours, *theirs, ssl.SSLError)
         self._common = [
             ("Host", self.host if self.host.isascii() else self.host.encode("idna").decode()),
             ("User-Agent", f"volcasr-async/{__version__}"),
@@ -60,10 +64,14 @@ class Door:
         """
         if self._closed:
             raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
-        body = Body(call, upload, leaving)
+        body = Body(call, upload, leaving, write_s=WRITE_S, answer_s=ANSWER * reply_timeout)
         headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
         try:
-            return _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
+            with body.scope:
+                return await _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
+            raise TransportError(
+                f"the reply of {self.host} came too slowly, for more than {ANSWER * reply_timeout:g} s", sent=body.sent
+            )
         except self._failures as error:
             if error is body.broken:
                 raise  # the audio came from an HTTP response, say, and that broke
@@ -129,9 +137,9 @@ def _by_aiohttp(error: Exception) -> bool:
     return type(error.__cause__).__module__.partition(".")[0] == "aiohttp"
 
 
-def _plain(reply: Reply) -> Reply:
+async def _plain(reply: Reply) -> Reply:
     encoding = reply.headers.get("content-encoding")
-    return replace(reply, body=decoded(reply.body, encoding.lower())) if encoding else reply
+    return replace(reply, body=await decoded(reply.body, encoding.lower())) if encoding else reply
 
 
 def _proxy(base_url: str) -> str | None:

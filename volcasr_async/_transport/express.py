@@ -7,7 +7,7 @@ have a lost submit sent again; this one keeps the difference between what never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,13 +16,14 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 
 from volcasr_async._transport.body import Body
-from volcasr_async._transport.engine import CONNECT_S, IDLE_S, WRITE_S, Headers
-from volcasr_async._transport.replies import LONGEST_REPLY, too_long
+from volcasr_async._transport.engine import IDLE_S, WRITE_S, Headers, patience
+from volcasr_async._transport.replies import Pieces, announced, text_of, too_long
 from volcasr_async._transport.security import Security
 from volcasr_async.errors import ConfigurationError
 from volcasr_async.protocol.messages import Reply
 
 _ENDING_S = 5.0
+_SHORT = 65536  # bytes
 
 # The first that fits counts.
 _NAMES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -55,24 +56,22 @@ class Express:
     async def post(self, path: str, headers: Headers, body: Body, *, reply_timeout: float) -> Reply:
         """Send; read the reply whole, at most `LONGEST_REPLY` bytes of it."""
         session = self._session or await self._open()
-        patience = self._patience.get(reply_timeout) or self._patient(reply_timeout)
+        limits = self._patience.get(reply_timeout) or self._patient(reply_timeout)
         if self._gate.value:
             self._gate.acquire_nowait()
         else:
             await self._gate.acquire()  # without a deadline: in aiohttp's own queue, waiting would count as connecting
         try:
             if body.whole is None:
-                return await self._upload(session, path, headers, body, patience)
-            return await self._exchange(session, path, headers, _Short(body), patience)
+                return await self._upload(session, path, headers, body, limits)
+            return await self._exchange(session, path, headers, _Short(body), limits, body.came)
         except (aiohttp.ClientError, OSError) as error:
             if body.broken is not None:
                 raise body.broken from None
-            for kind, name in _NAMES:
-                if isinstance(error, kind):
-                    raise name(_why(error)) from error
-            raise
+            broken = _translated(error)
         finally:
             self._gate.release()
+        raise broken  # here, where aiohttp's own is not handled any more and cannot become its context
 
     async def aclose(self) -> None:
         """Close every connection; a request after this opens new ones."""
@@ -81,21 +80,27 @@ class Express:
             await session.close()
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, path: str, headers: Headers, data: Any, patience: aiohttp.ClientTimeout
+        self,
+        session: aiohttp.ClientSession,
+        path: str,
+        headers: Headers,
+        data: Any,
+        limits: aiohttp.ClientTimeout,
+        came: Callable[[int], None],
     ) -> Reply:
         async with session.post(
-            self._base + path, data=data, headers=headers, timeout=patience, allow_redirects=False, proxy=self._proxy
+            self._base + path, data=data, headers=headers, timeout=limits, allow_redirects=False, proxy=self._proxy
         ) as reply:
-            return Reply(reply.status, reply.headers, await _read(reply))
+            return Reply(reply.status, _texts(reply), await _read(reply, came))
 
     async def _upload(
-        self, session: aiohttp.ClientSession, path: str, headers: Headers, body: Body, patience: aiohttp.ClientTimeout
+        self, session: aiohttp.ClientSession, path: str, headers: Headers, body: Body, limits: aiohttp.ClientTimeout
     ) -> Reply:
         """Send audio; the deadline for each piece is ours, for aiohttp knows none for writing."""
         pieces = _Pieces(body)
         try:
             async with asyncio.timeout(None) as pieces.watch:
-                return await self._exchange(session, path, headers, pieces, patience)
+                return await self._exchange(session, path, headers, pieces, limits, body.came)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ClientError):
                 raise
@@ -120,8 +125,9 @@ class Express:
         return self._session
 
     def _patient(self, reply_timeout: float) -> aiohttp.ClientTimeout:
+        connect = patience(reply_timeout)["connect"]
         self._patience[reply_timeout] = aiohttp.ClientTimeout(
-            connect=CONNECT_S, sock_connect=CONNECT_S, sock_read=reply_timeout
+            connect=connect, sock_connect=connect, sock_read=reply_timeout
         )
         return self._patience[reply_timeout]
 
@@ -173,18 +179,32 @@ class _Pieces:
                 await self._taken.aclose()
 
 
-async def _read(reply: aiohttp.ClientResponse) -> bytes:
+def _texts(reply: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Give the headers. aiohttp keeps bytes that are no UTF-8 as half characters, which nothing can write down."""
+    if all(map(str.isascii, reply.headers.values())):
+        return reply.headers
+    return {name.decode("ascii", "replace").lower(): text_of(value) for name, value in reply.raw_headers}
+
+
+async def _read(reply: aiohttp.ClientResponse, came: Callable[[int], None]) -> bytes:
     length = reply.content_length
-    if length is not None and length <= LONGEST_REPLY:
+    if length is not None and length <= _SHORT:
         return await reply.read()
-    parts, size = [], 0
+    announced(reply.headers)
+    pieces = Pieces(came)
     async for part in reply.content.iter_any():
-        size += len(part)
-        if size > LONGEST_REPLY:
+        if not pieces.add(part):
             reply.close()
             raise too_long()
-        parts.append(part)
-    return b"".join(parts)
+    return await pieces.joined()
+
+
+def _translated(error: Exception) -> Exception:
+    """Name it as httpx does, with what caused it but not itself: it holds the request's headers and a proxy's password."""
+    name = next(name for kind, name in _NAMES if isinstance(error, kind))
+    told = name(_why(error))
+    told.__cause__ = error.__cause__ or error.__context__
+    return told
 
 
 def _why(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from volcasr_async._transport.body import Body
-from volcasr_async._transport.engine import CONNECT_S, WRITE_S, Headers
+from volcasr_async._transport.engine import Headers, patience
 from volcasr_async._transport.replies import read_bounded
 from volcasr_async.protocol.messages import Reply
 
@@ -33,15 +33,15 @@ class Guest:
             url = self._urls[path] = self.library.URL(self._base + path)  # parsing one costs 20 us
         # httpx2 takes streams of its own kind only.
         content = {"stream": body} if self.library is httpx else {"content": body}
-        patience = {"connect": CONNECT_S, "pool": CONNECT_S, "write": WRITE_S, "read": reply_timeout}
-        request = self.library.Request("POST", url, headers=headers, extensions={"timeout": patience}, **content)
+        limits = {"timeout": patience(reply_timeout)}
+        request = self.library.Request("POST", url, headers=headers, extensions=limits, **content)
         reply: httpx.Response
         if self._is_transport:
             reply = await self._http.handle_async_request(request)
         else:
             reply = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            return Reply(reply.status_code, reply.headers, await read_bounded(reply))
+            return Reply(reply.status_code, reply.headers, await read_bounded(reply, body.came))
         finally:
             await reply.aclose()
 

@@ -6,8 +6,9 @@ A free list looks at one. Only public names are used, those that respx stands in
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -16,8 +17,8 @@ import httpcore
 import httpx
 
 from volcasr_async._transport.body import Body
-from volcasr_async._transport.engine import CONNECT_S, IDLE_S, WRITE_S, Headers
-from volcasr_async._transport.replies import LONGEST_REPLY, joined, too_long
+from volcasr_async._transport.engine import IDLE_S, Headers, patience
+from volcasr_async._transport.replies import LONGEST_REPLY, OneReply, Pieces, announced, text_of, too_long
 from volcasr_async._transport.security import Security
 from volcasr_async.protocol.messages import Reply
 
@@ -45,7 +46,7 @@ class Lanes:
         self._secure = parts.scheme == "https"
         self._urls: dict[str, httpcore.URL] = {}
         self._free: list[Lane] = []
-        self._all: set[Lane] = set()
+        self._all: dict[Lane, _Road] = {}
         self._gate = anyio.Semaphore(most, fast_acquire=True)
         self._proxy = httpx.Proxy(proxy) if proxy else None
         self._security = Security()
@@ -56,25 +57,32 @@ class Lanes:
     async def post(self, path: str, headers: Headers, body: Body, *, reply_timeout: float) -> Reply:
         """Send through a free lane; read the reply whole, at most `LONGEST_REPLY` bytes of it."""
         url = self._urls.get(path) or self._parsed(path)
-        patience = {"connect": CONNECT_S, "pool": CONNECT_S, "write": WRITE_S, "read": reply_timeout}
-        request = httpcore.Request("POST", url, headers=headers, content=body, extensions={"timeout": patience})
+        limits = {"timeout": patience(reply_timeout)}
+        request = httpcore.Request("POST", url, headers=headers, content=body, extensions=limits)
         async with self._gate:
             lane = await self._take(url)
             try:
-                reply = await _through(lane, request)
+                reply = await _through(lane, request, self._all[lane], body.came)
             except BaseException as error:
                 # Cut off between two steps, a connection is neither used nor closed: this one is not used again.
                 await self._drop(lane)
                 if (kind := _NAMES.get(type(error))) is not None:
                     raise kind(str(error)) from error
                 raise
-            self._free.append(lane)
+            if self._all[lane].is_clean:
+                self._free.append(lane)
+            else:
+                await self._drop(lane)
         return reply
 
     async def aclose(self) -> None:
         """Close every connection; a request after this opens new ones."""
-        for lane in list(self._all):
-            await self._drop(lane)
+        try:
+            while self._all:
+                await self._drop(next(iter(self._all)))
+        finally:
+            if self._all:  # asyncio's own `Task.cancel` passes every shield: the others are closed all the same
+                await self.aclose()
 
     def _parsed(self, path: str) -> httpcore.URL:
         url = httpx.URL(self._base + path)
@@ -88,55 +96,126 @@ class Lanes:
                 return lane
             await self._drop(lane)
         context = await self._security.context() if self._secure else None
-        lane = _open(url, self._proxy, context)
-        self._all.add(lane)
+        road = _Road()
+        lane = _open(url, self._proxy, context, road)
+        self._all[lane] = road
         return lane
 
     async def _drop(self, lane: Lane) -> None:
-        self._all.discard(lane)
+        road = self._all.pop(lane, None)
         if lane in self._free:
             self._free.remove(lane)
         with anyio.CancelScope(shield=True):
-            await lane.aclose()
+            try:
+                await lane.aclose()
+            finally:
+                if road is not None:
+                    await road.aclose()
 
 
-def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext | None) -> Lane:
+class _Road(httpcore.AsyncNetworkBackend):
+    """Opens a lane's connection and can close it: cut off in a TLS handshake, httpcore 1.0.9 leaves it open for good."""
+
+    def __init__(self) -> None:
+        self._stream: OneReply | None = None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect as httpcore would by itself."""
+        self._stream = OneReply(await _backend().connect_tcp(host, port, timeout, local_address, socket_options))
+        return self._stream
+
+    def begin(self) -> None:
+        """Expect the head of a reply."""
+        if self._stream is not None:
+            self._stream.top.begin()
+
+    def follow(self, status: int, headers: Mapping[str, str]) -> None:
+        """Expect the body that a head promised."""
+        if self._stream is not None:
+            self._stream.top.follow(status, headers)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing came after the reply."""
+        return self._stream is None or self._stream.top.is_clean
+
+    async def aclose(self) -> None:
+        """Close what is below the lane; what the lane has closed is closed."""
+        if self._stream is not None:
+            await self._stream.aclose()
+
+
+def _backend() -> httpcore.AsyncNetworkBackend:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return cast("httpcore.AsyncNetworkBackend", httpcore.TrioBackend())  # pyright sees the stand-in for no trio
+    return cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
+
+class _Unshown(bytes):
+    """A name or password that httpcore would log as it is."""
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
+def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext | None, road: _Road) -> Lane:
     if proxy is None:
-        return httpcore.AsyncHTTPConnection(url.origin, ssl_context=context, keepalive_expiry=IDLE_S)
+        return httpcore.AsyncHTTPConnection(
+            url.origin, ssl_context=context, keepalive_expiry=IDLE_S, network_backend=road
+        )
     address, who = str(proxy.url), proxy.raw_auth
     if proxy.url.scheme.startswith("socks"):
         return httpcore.AsyncSOCKSProxy(
-            address, proxy_auth=who, ssl_context=context, max_connections=1, keepalive_expiry=IDLE_S
+            address,
+            proxy_auth=who and (_Unshown(who[0]), _Unshown(who[1])),
+            ssl_context=context,
+            max_connections=1,
+            keepalive_expiry=IDLE_S,
+            network_backend=road,
         )
     return httpcore.AsyncHTTPProxy(
-        address, proxy_auth=who, ssl_context=context, max_connections=1, keepalive_expiry=IDLE_S
+        address,
+        proxy_auth=who,
+        ssl_context=context,
+        max_connections=1,
+        keepalive_expiry=IDLE_S,
+        network_backend=road,
     )
 
 
-async def _through(lane: Lane, request: httpcore.Request) -> Reply:
+async def _through(lane: Lane, request: httpcore.Request, road: _Road, came: Callable[[int], None]) -> Reply:
+    road.begin()
     reply = await lane.handle_async_request(request)
     try:
-        content = await _read(reply)
+        headers = {name.decode("ascii").lower(): text_of(value) for name, value in reply.headers}
+        announced(headers)
+        road.follow(reply.status, headers)
+        content = await _read(reply, came)
     finally:
         await reply.aclose()
-    headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in reply.headers}
     return Reply(reply.status, headers, content)
 
 
-async def _read(reply: httpcore.Response) -> bytes:
-    parts, size = [], 0
+async def _read(reply: httpcore.Response, came: Callable[[int], None]) -> bytes:
+    pieces, closed = Pieces(came), False
     try:
         async for part in cast("AsyncIterable[bytes]", reply.stream):
-            size += len(part)
-            if size <= LONGEST_REPLY:
-                parts.append(part)
-            elif parts:
+            if not (pieces.add(part) or closed):
                 # To leave the loop would leave generators behind; closed, they end by themselves at the next read.
-                parts.clear()
+                closed = True
                 await reply.aclose()
     except (httpcore.NetworkError, httpcore.ProtocolError, RuntimeError):
-        if size <= LONGEST_REPLY:
+        if pieces.size <= LONGEST_REPLY:
             raise
-    if size > LONGEST_REPLY:
+    if pieces.size > LONGEST_REPLY:
         raise too_long()
-    return await joined(parts)
+    return await pieces.joined()

@@ -1,47 +1,183 @@
-"""Reading a reply's body: whole, bounded, and as it came."""
+"""Reading a reply: no more than one at a time, its body whole, bounded, and as it came, its headers as text."""
 
 from __future__ import annotations
 
+import re
+import ssl
 import zlib
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import anyio.to_thread
+import httpcore
 import httpx
 
 LONGEST_REPLY: Final = 64 * 1024 * 1024
 """Bytes; a transcript of five hours with every word has about 7 MB."""
 _MANY: Final = 64  # pieces; httpcore reads up to 64 KiB at a time
+_STEP: Final = 32 * 1024  # bytes
+_LARGE: Final = 4 * 1024 * 1024  # bytes; putting more together is left to a thread
+_DENSE: Final = 4096  # bytes of gzip, which can become four megabytes; more is left to a thread
+
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_LAST_CHUNK: Final = re.compile(rb"0\r\n\r\n")
 
 
-async def read_bounded(reply: httpx.Response) -> bytes:
-    """Read a body as it came, refusing one that would fill the memory."""
+class OneReply(httpcore.AsyncNetworkStream):
+    """A connection that hands out one reply, and keeps back what came after it.
+
+    httpcore (1.0.9) would take that for the reply to the next request: one recording would get another's transcript.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._over: OneReply | None = None
+        self._rest = b""
+        self.begin()
+
+    @property
+    def top(self) -> OneReply:
+        """The connection that the replies come through: this one, or TLS over it."""
+        return self if self._over is None else self._over.top
+
+    def begin(self) -> None:
+        """Expect the head of a reply."""
+        self._mark: re.Pattern[bytes] | None = _HEAD_END
+        self._before, self._ended, self._left = b"", False, 0
+
+    def follow(self, status: int, headers: Mapping[str, str]) -> None:
+        """Expect the body that a head promised."""
+        self._mark = _LAST_CHUNK if "transfer-encoding" in headers else None
+        self._before, self._ended = b"", self._mark is None
+        self._left = 0 if status in (204, 304) else int(headers.get("content-length", 0))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the reply was all that came."""
+        return self._ended and not self._rest and not _holds_more(self.get_extra_info("ssl_object"))
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        """Read to the end of the present head or body at most."""
+        if not self._rest:
+            self._rest = await self._inner.read(max_bytes, timeout)
+        end = self._end() or len(self._rest)
+        data, self._rest = self._rest[:end], self._rest[end:]
+        return data
+
+    def _end(self) -> int:
+        """Tell how much of what came belongs to the head, or to the body."""
+        if self._mark is None:
+            end = min(self._left, len(self._rest))
+            self._left -= end
+            return end
+        seen = self._before + self._rest
+        found = self._mark.search(seen)
+        self._ended = found is not None
+        end = len(self._rest) if found is None else found.end() - len(self._before)
+        self._before = seen[-4:] if found is None else b""
+        return end
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Write all of it."""
+        await self._inner.write(buffer, timeout)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        """Put TLS over it."""
+        self._over = OneReply(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        return self._over
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Tell what the connection tells."""
+        return self._inner.get_extra_info(info)
+
+
+def _holds_more(tls: ssl.SSLObject | None) -> bool:
+    """Tell whether TLS holds bytes that the socket does not show any more."""
+    if tls is None:
+        return False
+    try:
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except (ssl.SSLError, ValueError):
+        return True
+    return True
+
+
+class Pieces:
+    """What came of a body, within the bound. Small pieces are put together: kept singly, each costs 50 bytes more."""
+
+    def __init__(self, came: Callable[[int], None]) -> None:
+        self._came = came
+        self._whole = bytearray()
+        self._last: list[bytes] = []
+        self.size = self._told = 0
+
+    def add(self, part: bytes) -> bool:
+        """Take a piece; tell whether it still fits, and drop everything if not."""
+        self.size += len(part)
+        if self.size > LONGEST_REPLY:
+            self._whole.clear()
+            self._last.clear()
+            return False
+        if self.size - self._told >= _STEP:
+            self._came(self.size - self._told)
+            self._told = self.size
+        self._last.append(part)
+        if len(self._last) >= _MANY:
+            self._whole += b"".join(self._last)
+            self._last.clear()
+        return True
+
+    async def joined(self) -> bytes:
+        """Give them in one; many megabytes are copied in a thread, for that lets the loop run meanwhile."""
+        if not self._whole:
+            return self._last[0] if len(self._last) == 1 else b"".join(self._last)
+        self._whole += b"".join(self._last)
+        return bytes(self._whole) if self.size < _LARGE else await anyio.to_thread.run_sync(bytes, self._whole)
+
+
+async def read_bounded(reply: httpx.Response, came: Callable[[int], None]) -> bytes:
+    """Read a body as it came, refusing one that would fill the memory; *came* is told how much did, now and then."""
     if reply.is_stream_consumed:
         return reply.content  # a transport for tests made it from bytes
-    parts, size = [], 0
+    announced(reply.headers)
+    pieces = Pieces(came)
     try:
         async for part in reply.aiter_raw():
-            size += len(part)
-            if size <= LONGEST_REPLY:
-                parts.append(part)
-            elif not reply.is_closed:
+            if not (pieces.add(part) or reply.is_closed):
                 # To leave the loop would leave generators behind; closed, they end by themselves at the next read.
-                parts.clear()
                 await reply.aclose()
     except httpx.TransportError:
-        if size <= LONGEST_REPLY:
+        if pieces.size <= LONGEST_REPLY:
             raise
-    if size > LONGEST_REPLY:
+    if pieces.size > LONGEST_REPLY:
         raise too_long()
-    return await joined(parts)
+    return await pieces.joined()
 
 
-async def joined(parts: list[bytes]) -> bytes:
-    """Put the pieces of a reply together; many megabytes in a thread, for that lets the loop run meanwhile."""
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) < _MANY:
-        return b"".join(parts)
-    return await anyio.to_thread.run_sync(b"".join, parts)
+def announced(headers: Mapping[str, str]) -> None:
+    """Refuse a body that says itself that it is too long, before any of it is read."""
+    length = headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 18 or int(length) > LONGEST_REPLY):
+        raise too_long()
+
+
+def text_of(value: bytes) -> str:
+    """Read a header: the service writes its messages in UTF-8; any other bytes become some text that can be written."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def too_long() -> httpx.RemoteProtocolError:
@@ -49,12 +185,18 @@ def too_long() -> httpx.RemoteProtocolError:
     return httpx.RemoteProtocolError(f"the reply is longer than {LONGEST_REPLY} bytes")
 
 
-def decoded(content: bytes, encoding: str) -> bytes:
-    """Undo a compression that was not asked for, within the same bound."""
-    if encoding in ("", "identity"):
+async def decoded(content: bytes, encoding: str) -> bytes:
+    """Undo a compression that was not asked for, within the same bound; what may grow large, in a thread."""
+    if encoding in ("", "identity") or not content:
         return content
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise httpx.DecodingError(f"the reply is compressed in a way that was not asked for: {encoding}")
+    if len(content) < _DENSE:
+        return _inflated(content)
+    return await anyio.to_thread.run_sync(_inflated, content)
+
+
+def _inflated(content: bytes) -> bytes:
     try:
         inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
         plain = inflate.decompress(content, LONGEST_REPLY)
@@ -62,4 +204,6 @@ def decoded(content: bytes, encoding: str) -> bytes:
         raise httpx.DecodingError(f"the reply's compression is broken: {error}") from error
     if inflate.unconsumed_tail:
         raise httpx.DecodingError(f"the reply is longer than {LONGEST_REPLY} bytes")
+    if not inflate.eof:
+        raise httpx.DecodingError("the reply's compression is cut short")
     return plain
