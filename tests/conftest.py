@@ -1,6 +1,7 @@
 """Both backends, in virtual time: an hour of waiting passes at once, but never while a thread works for us."""
 
 import asyncio
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import anyio.to_thread
 import pytest
+import sniffio
+import trio
 from hypothesis import settings
 from trio.testing import MockClock
 
@@ -24,14 +27,26 @@ _run_sync = anyio.to_thread.run_sync
 async def _counted(*args: Any, **kwargs: Any) -> Any:
     global _working
     _working += 1
+    _hold_trio()
     try:
         return await _run_sync(*args, **kwargs)
     finally:
         _working -= 1
+        _hold_trio()
+
+
+def _hold_trio() -> None:
+    """Let trio's clock jump only while no thread works for us, as the loop of asyncio does."""
+    if sniffio.current_async_library() == "trio":
+        clock = trio.lowlevel.current_clock()
+        if isinstance(clock, MockClock):
+            clock.autojump_threshold = math.inf if _working else 0
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
     """Jumps to the next timer when all is quiet, but not while a thread works."""
+
+    _selector: Any  # as asyncio calls it
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +79,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     real = "real_time" in request.fixturenames
     if request.param == "asyncio":
         return "asyncio", {} if real else {"loop_factory": JumpingLoop}
-    return "trio", {} if real else {"clock": MockClock(autojump_threshold=0.01)}
+    return "trio", {} if real else {"clock": MockClock(autojump_threshold=0)}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
@@ -16,6 +16,7 @@ from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
 from volcasr_async._clock import now
 from volcasr_async._transport import Door
+from volcasr_async.credentials import veil
 from volcasr_async.editions import Edition
 from volcasr_async.errors import TransportError, VolcASRError
 from volcasr_async.job import Job, Order, prepare
@@ -52,7 +53,10 @@ class Session:
     def __init__(
         self, door: Door, access: Access, budget: Budget, rules: Rules, defaults: Defaults, telemetry: Telemetry
     ) -> None:
-        self.door, self.budget, self.rules, self.telemetry = door, budget, rules, telemetry
+        self.door = door
+        self.budget = budget
+        self.rules = rules
+        self.telemetry = telemetry
         self._access, self._defaults = access, defaults
         self._dialects: dict[Edition, Dialect] = {}
 
@@ -92,32 +96,46 @@ class Session:
         submitting = progress.kind == "submit"
         call = progress.call(at=time.time())
         upload = upload if submitting else None
-        job = self.telemetry.watched
+        job, begun = self.telemetry.watched, False
+
+        def leaving() -> None:
+            nonlocal begun
+            begun = True
+            self.budget.left(turn)
+
         try:
             if job is None:
-                return await self._exchange(progress, call, upload, turn)
+                return await self._exchange(progress, call, upload, leaving)
             with self.telemetry.exchange(job, progress, call, upload) as record:
-                return await self._exchange(progress, call, upload, turn, record)
+                return await self._exchange(progress, call, upload, leaving, record)
         except VolcASRError as error:
             rate = self.budget.rate
             self.budget.heed(error, turn)
             self.telemetry.heeded(error, rate, self.budget.rate)
             raise
         except anyio.get_cancelled_exc_class():
-            if submitting:
+            if submitting and begun:
                 # Cut off before its answer, it may have arrived.
                 progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
             raise
 
     async def _exchange(
-        self, progress: Progress, call: Call, upload: Upload | None, turn: Turn, record: ExchangeRecord | None = None
+        self,
+        progress: Progress,
+        call: Call,
+        upload: Upload | None,
+        leaving: Callable[[], None],
+        record: ExchangeRecord | None = None,
     ) -> Step:
         patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
-        left = partial(self.budget.left, turn)
-        reply = await self.door.send(call, upload, reply_timeout=patience, leaving=left)
+        reply = await self.door.send(call, upload, reply_timeout=patience, leaving=leaving)
         if record is not None:
             heard(record, reply)
-        step = progress.read(reply, at=time.time())
+        try:
+            step = progress.read(reply, at=time.time())
+        except VolcASRError as error:
+            veil(error, self._access.credentials)
+            raise
         if record is not None:
             brought(record, step)
         return step

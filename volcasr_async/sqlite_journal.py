@@ -20,15 +20,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import anyio
 import anyio.to_thread
+import msgspec
 from msgspec.structs import replace
 
-from volcasr_async.errors import InputError, JournalError
+from volcasr_async.errors import JournalError
 from volcasr_async.journal import Change, Entry, State
 from volcasr_async.models import Task
 
@@ -74,17 +77,21 @@ _LOOK_UP = (
 _TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
 _SUMMARY = "SELECT state, count(*), coalesce(sum(audio_ms), 0) FROM job GROUP BY state"
 _KEYS_AT_ONCE = 500
+DAMAGE: tuple[type[Exception], ...] = (sqlite3.Error, MemoryError, ValueError)
+"""What a broken file is answered with: a length that is not true asks for more memory than there is."""
+_Row = tuple[str, State, int, str, str, str | None, int]
+_T = TypeVar("_T")
 
 
 class SqliteJournal:
     """The journal in one SQLite file, for one process at a time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, guard: sqlite3.Connection, journal_id: str) -> None:
-        self.path, self.id = path, journal_id
+        self.path = path
+        self.id = journal_id
         self._connection, self._guard = connection, guard
         self._noted: list[Change | str] = []
-        self._count = self._settled = 0
-        self._lock = anyio.Lock()
+        self._count, self._settled, self._lock = 0, 0, anyio.Lock(fast_acquire=True)
         self._broken: JournalError | None = None
 
     def __repr__(self) -> str:
@@ -93,17 +100,24 @@ class SqliteJournal:
     @classmethod
     async def open(cls, path: Path) -> SqliteJournal:
         """Open or make one; `JournalError` for a foreign or broken file, and for one in use."""
-        return await anyio.to_thread.run_sync(_open, path)
+        opened: list[SqliteJournal] = []
+        try:
+            await _whole(lambda: anyio.to_thread.run_sync(lambda: opened.append(_open(path))))
+        except BaseException:
+            for journal in opened:
+                await journal.aclose()
+            raise
+        return opened[0]
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Tell what is known of these keys, as far as it was written."""
         async with self._lock:
-            return await anyio.to_thread.run_sync(self._look_up, keys)
+            return await _whole(lambda: anyio.to_thread.run_sync(self._look_up, keys))
 
     async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
         """Bring what was kept of a done job; `None` for none."""
         async with self._lock:
-            return await anyio.to_thread.run_sync(self._transcript, key)
+            return await _whole(lambda: anyio.to_thread.run_sync(self._transcript, key))
 
     def note(self, change: Change) -> None:
         """Write down a change, in memory until it is settled."""
@@ -126,27 +140,31 @@ class SqliteJournal:
 
     async def aclose(self) -> None:
         """Write the rest and let go of the file."""
-        with anyio.CancelScope(shield=True):
-            try:
-                if self._broken is None:
-                    await self.settle()
-            finally:
-                await anyio.to_thread.run_sync(self._close)
+        await _whole(self._leave)
+
+    async def _leave(self) -> None:
+        try:
+            if self._broken is None:
+                await self.settle()
+        finally:
+            await anyio.to_thread.run_sync(self._close)
 
     async def _write(self) -> None:
         if self._broken is not None:
             raise self._broken
         changes, self._noted = self._noted, []
-        try:  # a cancellation before the thread has begun would lose them
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._commit, changes)
+        await _whole(lambda: anyio.to_thread.run_sync(self._keep, changes))
+
+    # ---- in a thread ----
+
+    def _keep(self, changes: list[Change | str]) -> None:
+        try:
+            self._commit(changes)
         except Exception as error:
             more = "What it says is true; make room and run the batch again, it goes on from there"
             self._broken = JournalError(f"{self.path} cannot be written: {error}. {more}")
             raise self._broken from error
         self._settled += len(changes)
-
-    # ---- in a thread ----
 
     def _commit(self, changes: Iterable[Change | str]) -> None:
         now, connection = time.time(), self._connection
@@ -169,27 +187,60 @@ class SqliteJournal:
         try:
             for start in range(0, len(keys), _KEYS_AT_ONCE):
                 part = keys[start : start + _KEYS_AT_ONCE]
-                for row in self._connection.execute(_LOOK_UP.format(",".join("?" * len(part))), part):
+                rows = self._connection.execute(_LOOK_UP.format(",".join("?" * len(part))), part).fetchall()
+                # Held against their types, which SQLite does not: a file may be damaged, or mended by hand.
+                for row in msgspec.convert(rows, list[_Row]):
                     found[row[0]] = _entry(row)
-        except (sqlite3.Error, InputError) as error:
+        except DAMAGE as error:
             raise _unreadable(self.path, error) from error
         return found
 
     def _transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
         try:
             row = self._connection.execute(_TRANSCRIPT, (key,)).fetchone()
-        except sqlite3.Error as error:
+            return None if row is None else _kept(row)
+        except DAMAGE as error:
             raise _unreadable(self.path, error) from error
-        return None if row is None else (row[0], row[1], bool(row[2]))
 
     def _close(self) -> None:
         self._connection.close()
         self._guard.close()
 
 
-def _entry(row: tuple[str, State, int, str, str, str | None, int]) -> Entry:
+async def _whole(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do it to its end, whoever cancels: in a task of its own, for asyncio's own `Task.cancel` passes every shield.
+
+    It leaves a thread to itself, which would go on with a connection that others use or close meanwhile.
+    """
+    results: list[_T] = []
+    errors: list[Exception] = []
+
+    async def run() -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                results.append(await work())
+            except Exception as error:  # noqa: BLE001 - raised again below, outside the group
+                errors.append(error)
+
+    with anyio.CancelScope(shield=True):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _entry(row: _Row) -> Entry:
     key, state, attempt, request_id, fingerprint, task, delivered = row
     return Entry(key, state, attempt, request_id, fingerprint, Task.from_json(task) if task else None, bool(delivered))
+
+
+def _kept(row: tuple[object, ...]) -> tuple[bytes, str | None, bool]:
+    raw, log_id, silent = row
+    body = raw.encode() if isinstance(raw, str) else raw
+    if not isinstance(body, bytes) or not isinstance(log_id, str | None):
+        raise ValueError("a transcript has the wrong type")  # noqa: TRY004 - as the other damages are
+    return body, log_id, bool(silent)
 
 
 def _row(change: Change, now: float) -> tuple[object, ...]:
@@ -218,7 +269,7 @@ def _open(path: Path) -> SqliteJournal:
         raise JournalError(f"{path.parent} is no folder: make it, or name another place for the journal")
     if path.is_dir():
         raise JournalError(f"{path} is a folder; name a file for the journal")
-    guard = _guard(path)
+    guard = _guard(Path(os.path.realpath(path)))  # a journal that has two names is one journal
     try:
         return SqliteJournal(path, *_connect(path, guard))
     except BaseException:
@@ -229,7 +280,7 @@ def _open(path: Path) -> SqliteJournal:
 def _guard(path: Path) -> sqlite3.Connection:
     """Hold a lock beside the journal that ends with the process, while anybody may go on reading the journal itself."""
     _make(beside := path.with_name(path.name + "-lock"))
-    guard = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+    guard = _database(beside, patience_s=0)
     try:
         guard.execute("BEGIN EXCLUSIVE")
     except sqlite3.DatabaseError as error:
@@ -242,15 +293,22 @@ def _guard(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path, guard: sqlite3.Connection) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
     _make(path)
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    connection = _database(path, patience_s=10)
     try:
         return connection, guard, _prepare(connection, path)
-    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         connection.close()
         raise JournalError(f"{path} is no journal, or a broken one: {error}; name another file") from error
     except BaseException:
         connection.close()
         raise
+
+
+def _database(path: Path, *, patience_s: float) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise JournalError(f"{path} cannot be opened: {error}; name another place") from error
 
 
 def _make(path: Path) -> None:
@@ -281,19 +339,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
         mark = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         name = f"INSERT INTO meta VALUES ('id', '{uuid4()}');"  # noqa: S608 - our own digits
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
-    return str(UUID(connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0]))
+    [(name,)] = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchall()
+    return str(UUID(str(name)))
 
 
 def summary(path: Path) -> list[tuple[State, int, int]]:
     """Read states with their counts and audio milliseconds, also while a batch writes."""
     if not path.is_file():
         raise JournalError(f"there is no journal {path}")
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise JournalError(f"{path} is no journal of volcasr")
-        return connection.execute(_SUMMARY).fetchall()
-    except sqlite3.DatabaseError as error:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+                raise JournalError(f"{path} is no journal of volcasr")
+            return msgspec.convert(connection.execute(_SUMMARY).fetchall(), list[tuple[State, int, int]], strict=False)
+    except DAMAGE as error:
         raise _unreadable(path, error) from error
-    finally:
-        connection.close()

@@ -36,8 +36,8 @@ class Armer:
         self._fresh: deque[Flight] = deque()
         self._arming = 0
         self._wanted = Signal()
-        self.rooms = Rooms(session.budget)
-        self.stopping = False
+        self.rooms: Rooms = Rooms(session.budget)
+        self.stopping: bool = False
 
     @property
     def left(self) -> int:

@@ -16,7 +16,8 @@ class Board:
     def __init__(self) -> None:
         self._armed: deque[Flight] = deque()
         self._queries, self._retries = Timetable(), Timetable()
-        self.sharing, self.hunch = Sharing(), Hunch()
+        self.sharing: Sharing = Sharing()
+        self.hunch: Hunch = Hunch()
 
     def __len__(self) -> int:
         return len(self._armed) + len(self._queries) + len(self._retries)

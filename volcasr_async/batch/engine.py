@@ -12,8 +12,10 @@ one request, and puts the job back on the board or brings its outcome. Where muc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from volcasr_async._budget import Turn
@@ -38,22 +40,33 @@ class Engine:
     """Runs flights to their outcomes."""
 
     def __init__(self, session: Session, recorder: Recorder, *, workers: int) -> None:
-        self.session, self.recorder, self.board = session, recorder, Board()
+        self.session = session
+        self.recorder = recorder
+        self.board: Board = Board()
         self._workers = workers
         self._watches = session.telemetry.watches()  # None while nobody listens
         self.flying: set[str] = set()
-        self.places_free, self._due = Signal(), Signal()
+        self.places_free: Signal = Signal()
+        self._due, self._came = Signal(), Signal()
         self._armer = Armer(session, recorder, self.board, workers=workers, armed=self._due.set, fail=self.fail)
-        self.enlist, self._rooms = self._armer.enlist, self._armer.rooms
+        self.enlist: Callable[[Flight], None] = self._armer.enlist
+        self._rooms = self._armer.rooms
         self._watched = 0.0  # until when the baton's holder sleeps
         self._baton = anyio.Lock(fast_acquire=True)
-        self.open = self.in_air = self.done = self.failed = self.requests = self.audio_ms = self._at_work = 0
+        self.open: int = 0
+        self.in_air: int = 0
+        self.done: int = 0
+        self.failed: int = 0
+        self.requests: int = 0
+        self.audio_ms: int = 0
+        self._at_work = 0
         self._beginning = anyio.CancelScope()
-        self.exhausted = self.stopping = False
+        self.exhausted: bool = False
+        self.stopping: bool = False
         self.error: Exception | None = None
         self._outcomes: MemoryObjectSendStream[tuple[Flight, Outcome]]
-        self.outcomes: MemoryObjectReceiveStream[tuple[Flight, Outcome]]
-        self._outcomes, self.outcomes = anyio.create_memory_object_stream(_BUFFER)
+        self._ready: MemoryObjectReceiveStream[tuple[Flight, Outcome]]
+        self._outcomes, self._ready = anyio.create_memory_object_stream(_BUFFER)
 
     # ---- what others tell it ----
 
@@ -99,18 +112,33 @@ class Engine:
             self._watches.end(flight, outcome.error if isinstance(outcome, Failed) else None)
         await self._rooms.leave(flight)
         await self._outcomes.send((flight, outcome))
+        self._came.set()
+
+    async def next(self) -> tuple[Flight, Outcome] | None:
+        """Wait for the next outcome; `None` when there are no more."""
+        await anyio.lowlevel.checkpoint()
+        while True:
+            try:  # its own `receive` loses what asyncio's `Task.cancel` overtakes on the way to the caller
+                return self._ready.receive_nowait()
+            except anyio.WouldBlock:
+                await self._came.wait()
+            except (anyio.EndOfStream, anyio.ClosedResourceError):
+                return None
 
     # ---- its parts ----
 
     async def run(self) -> None:
         """Run until everything has ended or was stopped, and the requests in the air have come back."""
-        with self._outcomes:
+        try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reported, self.halt, self._armer.run)
                 async with anyio.create_task_group() as workers:
                     for _ in range(self._workers):
                         workers.start_soon(reported, self.halt, self._work)
                 self._armer.stop()
+        finally:
+            self._outcomes.close()
+            self._came.set()
 
     async def _work(self) -> None:
         while (hand := await self._next()) is not None:
@@ -192,6 +220,9 @@ class Engine:
             return await self.session.request(progress, flight.upload, turn)
         except VolcASRError as error:
             return error
+        except anyio.get_cancelled_exc_class():
+            self.recorder.left(flight)
+            raise
         except Exception as error:
             if flight.upload is None:
                 raise
@@ -250,7 +281,7 @@ class Engine:
 
     async def wind_up(self) -> None:
         """At the end, free what is held and write down of which jobs the service has nothing after all."""
-        self.outcomes.close()
+        self._ready.close()
         if self._watches is not None:
             self._watches.close()
         await self._rooms.close()

@@ -92,8 +92,15 @@ def job_of(item: Item) -> Job:
     return Job(AudioUrl(item) if isinstance(item, str) else as_source(item))
 
 
+class _StandIn(Job, frozen=True):
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel as any job does: without what may be secret."""
+        source = self.source
+        return stand_in, (without_queries(source).partition("?")[0] if isinstance(source, str) else source, self.name)
+
+
 def stand_in(item: Item, key: str) -> Job:
     """Make a job that shows an item of which none can be made, and can be sent no more than it."""
-    job = Job(b"-", key=key)
+    job = _StandIn(b"-", key=key)
     force_setattr(job, "source", item)
     return job

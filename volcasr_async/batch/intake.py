@@ -29,7 +29,8 @@ class Intake:
         self._engine, self._feed = engine, feed
         self._window, self._redo = window, redo
         self._usual: str | None = None
-        self.read = self.skipped = 0
+        self.read: int = 0
+        self.skipped: int = 0
 
     async def run(self) -> None:
         """Read to the end of the input, or until the batch is stopped."""

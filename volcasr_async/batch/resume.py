@@ -34,7 +34,7 @@ def plan(entry: Entry | None, *, fingerprint: str, redo: bool, can_ask: bool, ma
         return _FRESH
     if entry.fingerprint != fingerprint and entry.state in ("accepted", "done", "sent"):
         return Plan("submit", entry.attempt + 1) if redo else Plan("changed", entry.attempt)
-    if entry.state in ("done", "failed") and redo:
+    if entry.state == "done" and redo:
         return Plan("submit", entry.attempt + 1)
     match entry.state:
         case "done":

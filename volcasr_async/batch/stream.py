@@ -45,6 +45,7 @@ class Batch:
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._tasks: TaskGroup | None = None
+        self._work = anyio.CancelScope()
         self._last: tuple[Flight, Outcome] | None = None
         self._ended: float | None = None
 
@@ -67,7 +68,7 @@ class Batch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         engine, tasks = self._begun()
-        tasks.cancel_scope.cancel()
+        self._work.cancel()  # not the group's own scope: asyncio's `Task.cancel` of the caller could be taken for ours
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         try:
             # An error of the caller's own is no business of the group, which would wrap it.
@@ -76,8 +77,10 @@ class Batch:
             self._ended = anyio.current_time()
             with anyio.CancelScope(shield=True):
                 await engine.wind_up()
-                await self._feed.aclose()
-                await self._leave_journal()
+                try:
+                    await self._feed.aclose()
+                finally:  # the input is the caller's, and may raise anything
+                    await self._leave_journal()
 
     def __aiter__(self) -> Self:
         return self
@@ -91,14 +94,11 @@ class Batch:
                 engine.recorder.delivered(flight.key)
             engine.settled(flight)
             self._last = None
-        try:
-            self._last = await engine.outcomes.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            pass
-        else:
-            engine.taken()
-            return self._last[1]
-        raise engine.error or StopAsyncIteration
+        self._last = await engine.next()
+        if self._last is None:
+            raise engine.error or StopAsyncIteration
+        engine.taken()
+        return self._last[1]
 
     def stop(self) -> None:
         """Begin nothing more: the iteration ends when the requests in the air have. The journal keeps the rest."""
@@ -129,11 +129,12 @@ class Batch:
 
     async def _run(self, engine: Engine) -> None:
         """Run all parts; the outcomes end with the engine, and what still reads the input is left."""
-        async with anyio.create_task_group() as parts:
-            parts.start_soon(reported, engine.halt, self._feed.read_ahead)
-            parts.start_soon(reported, engine.halt, self._intake.run)
-            await engine.run()
-            parts.cancel_scope.cancel()
+        with self._work:
+            async with anyio.create_task_group() as parts:
+                parts.start_soon(reported, engine.halt, self._feed.read_ahead)
+                parts.start_soon(reported, engine.halt, self._intake.run)
+                await engine.run()
+                parts.cancel_scope.cancel()
 
     async def _leave_journal(self) -> None:
         if self._journal is not None:
