@@ -1,5 +1,7 @@
 """The client against a service that fails: nothing is paid twice, nothing is lost, and errors say what is known."""
 
+from typing import Any
+
 import anyio
 import pytest
 from io_kit import PLAIN, POLLED, by_name, client, is_idle, polled
@@ -24,6 +26,7 @@ from volcasr_async import (
     VolcASRError,
     WaitTimeout,
 )
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -34,13 +37,13 @@ BEFORE_ACCEPTANCE = ["html-502", "reset"]
 REFUSALS = ["refuse-busy", "rate-limited", "too-concurrent", "server-error"]
 
 
-def once(kind, on="submit", **more):
+def once(kind: str, on: str = "submit", **more: Any) -> Simulator:
     return Simulator(processing_time=5, faults=[Fault(kind, on=on, times=1, **more)])
 
 
 @pytest.mark.parametrize("kind", AFTER_ACCEPTANCE)
 @pytest.mark.parametrize("edition", ["standard", "idle"])
-async def test_a_lost_answer_is_asked_about(edition, kind):
+async def test_a_lost_answer_is_asked_about(edition: str, kind: str) -> None:
     """An accepted submit whose answer was lost is found by its id, and charged once."""
     simulator = once(kind)
     async with client(simulator) as asr:
@@ -53,7 +56,7 @@ async def test_a_lost_answer_is_asked_about(edition, kind):
 
 
 @pytest.mark.parametrize("kind", BEFORE_ACCEPTANCE)
-async def test_a_lost_submit_is_sent_again_under_its_id(kind):
+async def test_a_lost_submit_is_sent_again_under_its_id(kind: str) -> None:
     """A submit that never arrived is sent again once "cannot find task" was said a few times."""
     simulator = once(kind)
     async with client(simulator) as asr:
@@ -65,7 +68,7 @@ async def test_a_lost_submit_is_sent_again_under_its_id(kind):
     assert simulator.violations == []
 
 
-async def test_a_lost_answer_and_a_lag():
+async def test_a_lost_answer_and_a_lag() -> None:
     """A lost answer is found although the task cannot be found in its first seconds."""
     simulator = Simulator(lag=1.5, processing_time=5, faults=[Fault("lost-answer", on="submit", times=1)])
     async with client(simulator) as asr:
@@ -74,7 +77,7 @@ async def test_a_lost_answer_and_a_lag():
     assert simulator.violations == []
 
 
-async def test_a_lag_longer_than_the_asking():
+async def test_a_lag_longer_than_the_asking() -> None:
     """Sent again though it was there, the same id is refused as repeated, asked about, and charged once."""
     simulator = Simulator(lag=5, processing_time=30, faults=[Fault("lost-answer", on="submit", times=1)])
     async with client(simulator) as asr:
@@ -85,7 +88,7 @@ async def test_a_lag_longer_than_the_asking():
 
 @pytest.mark.parametrize("kind", REFUSALS)
 @by_name
-async def test_a_refusal_that_may_pass_is_sent_again(edition, kind):
+async def test_a_refusal_that_may_pass_is_sent_again(edition: Edition, kind: str) -> None:
     """Busy, too fast and a failure inside are tried again, and charged once; v1's 1099 and flash's failure are final."""
     simulator = once(kind, on="flash" if edition.name == "flash" else "submit")
     final = kind == "server-error" and edition.name in ("v1", "flash")
@@ -101,7 +104,7 @@ async def test_a_refusal_that_may_pass_is_sent_again(edition, kind):
     assert simulator.violations == []
 
 
-async def test_retry_after_is_honoured():
+async def test_retry_after_is_honoured() -> None:
     """The pause that the service asks for is kept, also by others who wait for a turn."""
     simulator = once("rate-limited", retry_after=40)
     async with client(simulator) as asr:
@@ -115,7 +118,7 @@ async def test_retry_after_is_honoured():
     "kind", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE, *REFUSALS, "not-json", "slow-body", "no-result"]
 )
 @pytest.mark.parametrize("edition", POLLED, ids=lambda edition: edition.name)
-async def test_queries_survive_everything(edition, kind):
+async def test_queries_survive_everything(edition: Edition, kind: str) -> None:
     """What fails while a task is asked about is asked again: reading costs nothing."""
     simulator = Simulator(processing_time=5, faults=[Fault(kind, on="query", times=2, seconds=70)])
     async with client(simulator) as asr:
@@ -132,7 +135,7 @@ async def test_queries_survive_everything(edition, kind):
 
 
 @polled
-async def test_a_query_that_never_succeeds_ends_at_the_deadline(edition):
+async def test_a_query_that_never_succeeds_ends_at_the_deadline(edition: Edition) -> None:
     """A broken way back is tried until the deadline, which hands over the task."""
     simulator = Simulator(faults=[Fault("html-502", on="query")])
     async with client(simulator) as asr:
@@ -143,7 +146,7 @@ async def test_a_query_that_never_succeeds_ends_at_the_deadline(edition):
 
 
 @pytest.mark.parametrize("kind", ["html-502", "reset", "stall", "cut-body", "rate-limited"])
-async def test_one_question_is_not_repeated(kind):
+async def test_one_question_is_not_repeated(kind: str) -> None:
     """`query` asks once and says what happened."""
     simulator = Simulator(faults=[Fault(kind, on="query")])
     async with client(simulator) as asr:
@@ -155,13 +158,14 @@ async def test_one_question_is_not_repeated(kind):
 
 
 @pytest.mark.parametrize("kind", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE])
-async def test_v1_leaves_a_lost_submit_alone(kind):
+async def test_v1_leaves_a_lost_submit_alone(kind: str) -> None:
     """v1 names the task itself, so a lost answer cannot be resolved and is not repeated."""
     simulator = once(kind)
     async with client(simulator) as asr:
         with pytest.raises(SubmitUncertain, match="resubmit_v1") as caught:
             await asr.transcribe(Job(PLAIN, key="mine"), edition=V1)
         assert is_idle(asr)
+    assert caught.value.job is not None
     assert caught.value.job.key == "mine"
     assert caught.value.task is None
     assert simulator.requests["submit"] == 1
@@ -169,7 +173,7 @@ async def test_v1_leaves_a_lost_submit_alone(kind):
     assert simulator.violations == []
 
 
-async def test_v1_is_sent_again_where_the_caller_pays():
+async def test_v1_is_sent_again_where_the_caller_pays() -> None:
     """`resubmit_v1` repeats a lost submit, at the price of a second charge."""
     simulator = once("lost-answer")
     async with client(simulator, retry=RetryPolicy(resubmit_v1=True)) as asr:
@@ -178,7 +182,7 @@ async def test_v1_is_sent_again_where_the_caller_pays():
 
 
 @pytest.mark.parametrize("kind", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE, "not-json", "no-result"])
-async def test_flash_leaves_a_lost_answer_alone(kind):
+async def test_flash_leaves_a_lost_answer_alone(kind: str) -> None:
     """A flash call that may have been recognised is not sent again unasked."""
     simulator = once(kind, on="flash")
     async with client(simulator) as asr:
@@ -190,7 +194,7 @@ async def test_flash_leaves_a_lost_answer_alone(kind):
 
 
 @pytest.mark.parametrize("kind", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE, "not-json", "server-error"])
-async def test_flash_is_sent_again_where_the_caller_pays(kind):
+async def test_flash_is_sent_again_where_the_caller_pays(kind: str) -> None:
     """`resend_flash` sends the whole recording again."""
     simulator = once(kind, on="flash")
     async with client(simulator, retry=RetryPolicy(resend_flash=True)) as asr:
@@ -200,7 +204,7 @@ async def test_flash_is_sent_again_where_the_caller_pays(kind):
     assert simulator.violations == []
 
 
-async def test_flash_is_sent_again_after_a_broken_upload():
+async def test_flash_is_sent_again_after_a_broken_upload() -> None:
     """Half an upload cannot have been recognised, so it is sent again, from its beginning."""
     simulator = once("drop-upload", on="flash")
     async with client(simulator) as asr:
@@ -211,7 +215,7 @@ async def test_flash_is_sent_again_after_a_broken_upload():
 
 
 @pytest.mark.parametrize("kind", ["html-502", "reset", "stall"])
-async def test_a_submit_that_is_always_lost_fails_in_the_end(kind):
+async def test_a_submit_that_is_always_lost_fails_in_the_end(kind: str) -> None:
     """After the policy's attempts a submit that never gets through is an error, and nothing was charged for it."""
     simulator = Simulator(faults=[Fault(kind, on="submit")])
     async with client(simulator, retry=RetryPolicy(attempts=3)) as asr:
@@ -227,7 +231,7 @@ async def test_a_submit_that_is_always_lost_fails_in_the_end(kind):
 
 
 @by_name
-async def test_what_is_final_is_not_repeated(edition):
+async def test_what_is_final_is_not_repeated(edition: Edition) -> None:
     """A refusal that no repetition mends comes at once, with its code, log id and hint."""
     for kind, error in {"quota-lifetime": QuotaExceeded}.items():
         simulator = Simulator(faults=[Fault(kind)])
@@ -245,7 +249,7 @@ async def test_what_is_final_is_not_repeated(edition):
     [("bad-format", BadAudioFormat), ("download-failed", AudioDownloadFailed), ("empty-audio", EmptyAudio)],
 )
 @by_name
-async def test_what_is_wrong_with_the_recording(edition, kind, error):
+async def test_what_is_wrong_with_the_recording(edition: Edition, kind: str, error: type[ServiceError]) -> None:
     """Each bad end of a recording is its own error."""
     simulator = Simulator(faults=[Fault(kind)])
     async with client(simulator) as asr:
@@ -257,7 +261,7 @@ async def test_what_is_wrong_with_the_recording(edition, kind, error):
 
 
 @pytest.mark.parametrize("edition", [Standard(), V1], ids=lambda edition: edition.name)
-async def test_a_fresh_task_where_the_caller_pays(edition):
+async def test_a_fresh_task_where_the_caller_pays(edition: Edition) -> None:
     """`new_tasks` follows a task that ended badly by a fresh one; without it the error is final."""
     simulator = Simulator(faults=[Fault("task-failed", times=1)])
     async with client(simulator) as asr:
@@ -273,7 +277,18 @@ async def test_a_fresh_task_where_the_caller_pays(edition):
     assert simulator.violations == []
 
 
-async def test_a_broken_gateway_page_is_quoted():
+async def test_a_lost_answer_to_a_task_that_ends_badly() -> None:
+    """Asking about it ends with what the task ended with, long before the deadline."""
+    simulator = Simulator(processing_time=1, faults=[Fault("lost-answer", times=1), Fault("task-error")])
+    async with client(simulator) as asr:
+        began = anyio.current_time()
+        with pytest.raises(ServerError):
+            await asr.transcribe(PLAIN)
+        assert anyio.current_time() - began < 60
+    assert len(simulator.charges) == 1
+
+
+async def test_a_broken_gateway_page_is_quoted() -> None:
     """A reply that nobody can read is an error with its beginning."""
     simulator = Simulator(faults=[Fault("no-status", on="query")])
     async with client(simulator) as asr:
@@ -283,16 +298,18 @@ async def test_a_broken_gateway_page_is_quoted():
     assert caught.value.excerpt == "{}"
 
 
-async def test_a_deadline_during_a_doubtful_submit_hands_over_the_task():
+async def test_a_deadline_during_a_doubtful_submit_hands_over_the_task() -> None:
     """When the deadline cuts a submit off, or the asking after it, the id that may be charged is not lost."""
     simulator = Simulator(processing_time=5, faults=[Fault("stall", on="submit")])
     async with client(simulator) as asr:
         for timeout in (10, 60.2):
             with pytest.raises(SubmitUncertain) as caught:
                 await asr.submit(PLAIN, timeout=timeout)
+            assert caught.value.task is not None
             assert (await asr.wait(caught.value.task)).text
         with pytest.raises(WaitTimeout) as late:
             await asr.transcribe(PLAIN, timeout=10)
+        assert late.value.task is not None
         assert (await asr.wait(late.value.task)).text
         with pytest.raises(SubmitUncertain) as v1:
             await asr.submit(PLAIN, edition=V1, timeout=10)
@@ -304,7 +321,7 @@ async def test_a_deadline_during_a_doubtful_submit_hands_over_the_task():
     assert simulator.violations == []
 
 
-async def test_a_deadline_before_anything_was_sent():
+async def test_a_deadline_before_anything_was_sent() -> None:
     """A deadline while waiting for a turn says that nothing had been sent."""
     simulator = Simulator()
     async with client(simulator, limits=Limits(qps=0.01)) as asr:
@@ -313,12 +330,13 @@ async def test_a_deadline_before_anything_was_sent():
             with pytest.raises(WaitTimeout) as caught:
                 await verb(Job(PLAIN, key="late"), timeout=10)
             assert caught.value.task is None
+            assert caught.value.job is not None
             assert caught.value.job.key == "late"
         assert is_idle(asr)
     assert len(simulator.charges) == 1
 
 
-async def test_a_refused_submit_at_the_deadline_is_not_uncertain():
+async def test_a_refused_submit_at_the_deadline_is_not_uncertain() -> None:
     """Who was only ever told to slow down knows at the deadline that nothing was taken."""
     simulator = Simulator(faults=[Fault("rate-limited", on="submit")])
     async with client(simulator) as asr:
@@ -328,7 +346,7 @@ async def test_a_refused_submit_at_the_deadline_is_not_uncertain():
     assert simulator.charges == []
 
 
-async def test_an_expired_task_is_not_found_in_the_end():
+async def test_an_expired_task_is_not_found_in_the_end() -> None:
     """A task that the service has forgotten is an error for who waits, not a wait for hours."""
     simulator = Simulator(retention=10, processing_time=1)
     async with client(simulator) as asr:
@@ -341,7 +359,7 @@ async def test_an_expired_task_is_not_found_in_the_end():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
-async def test_a_storm(share, anyio_backend):
+async def test_a_storm(share: float, anyio_backend: tuple[str, dict[str, Any]]) -> None:
     """Everything goes wrong now and then: each recording ends, and is charged once."""
     kinds = [
         "lost-answer",
@@ -371,7 +389,7 @@ async def test_a_storm(share, anyio_backend):
     assert simulator.violations == []
 
 
-async def test_no_group_reaches_the_caller():
+async def test_no_group_reaches_the_caller() -> None:
     """Errors come out as themselves, whatever happened on the way."""
     kinds = ["reset", "html-502", "lost-answer", "bad-format", "quota-lifetime", "server-error", "not-json"]
     for kind in kinds:

@@ -40,7 +40,10 @@ def by_magic(head: bytes) -> str | None:
 
 def by_name(name: str) -> str | None:
     """Name the container that a path or URL ends with; `None` where it tells nothing."""
-    path = urlsplit(name).path if "://" in name else name
+    try:
+        path = urlsplit(name).path if "://" in name else name
+    except ValueError:  # a file may be named like a link that cannot be one: a://[b.wav
+        path = name
     return _SUFFIXES.get(PurePath(path).suffix.lower())
 
 

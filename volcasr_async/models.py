@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from volcasr_async.editions import Edition
+from volcasr_async.editions import AucV1, Edition
 from volcasr_async.errors import InputError
-from volcasr_async.lenient import json_of, milliseconds, objects, text_of
+from volcasr_async.lenient import Milliseconds, json_of, milliseconds, objects, text_of
 
 
 class Word(Struct, frozen=True, gc=False, rename={"start_ms": "start_time", "end_ms": "end_time"}):
@@ -20,8 +20,8 @@ class Word(Struct, frozen=True, gc=False, rename={"start_ms": "start_time", "end
     """
 
     text: str = ""
-    start_ms: int = -1
-    end_ms: int = -1
+    start_ms: Milliseconds = -1
+    end_ms: Milliseconds = -1
 
 
 _WORDS = msgspec.json.Decoder(tuple[Word, ...], strict=False)
@@ -42,8 +42,8 @@ class Utterance(
     """
 
     text: str = ""
-    start_ms: int = -1
-    end_ms: int = -1
+    start_ms: Milliseconds = -1
+    end_ms: Milliseconds = -1
     additions: dict[str, str] = {}
     speaker_id: str | None = None
     words_json: Raw = _NONE
@@ -132,7 +132,9 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
             task = msgspec.json.decode(text, type=cls)
         except (ValueError, RecursionError) as error:
             raise InputError(f"this is no task as Task.to_json or `volcasr submit` writes it: {error}") from error
-        if not task.id or not task.id.isascii() or not task.id.isprintable():
+        # Ours goes into a header; the one that v1 gives goes into the body and may be any text.
+        in_header = not isinstance(task.edition, AucV1)
+        if not task.id or (in_header and not (task.id.isascii() and task.id.isprintable())):
             raise InputError(f"this is no task: its id {task.id!r} is none that the service gives")
         return task
 

@@ -43,8 +43,10 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     `attempts` counts the tries of one request that failed in a way that may pass; refusals for the request rate do not
     count, they are the budget's affair. Pauses between tries double from `first` up to `longest`, with jitter.
-    `reply_timeout`: how long a request may stay without an answer.
-    `grace`: for how long after a submit "cannot find task" means patience.
+    `reply_timeout`: how long a request may stay without an answer, and at most 15 s of it without a connection. A whole
+    reply may take twice as long, and a second more for each 512 KiB that came.
+    `grace`: for how long after a submit "cannot find task" means patience, and for how long an internal error in place of a
+    task's state does.
 
     The three that can be charged twice are off: `resubmit_v1` (send a v1 submit again though the lost one may have
     arrived), `resend_flash` (the same for flash), `new_tasks` (how many fresh tasks may follow one that the service ended

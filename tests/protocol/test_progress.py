@@ -217,15 +217,30 @@ def test_server_errors_are_bounded() -> None:
         assert tries <= attempts
 
 
-def test_ended_badly() -> None:
-    """A 550xxxxx at query is asked again a few times, then is the end; "new-task" is the end at once."""
-    progress, tries = waiting(), 0
+@pytest.mark.parametrize("start", [waiting, asking])
+def test_ended_badly(start: Any) -> None:
+    """A 550xxxxx at query is asked again for as long as patience lasts, then is the end, also after a lost answer."""
+    progress, tries = start(), 0
+    began = progress.due
     with pytest.raises(e.ServerError) as caught:
         while tries < 50:
             tries += 1
-            fail(progress, said(55000000, "query"))
-    assert 2 <= tries <= 6
+            fail(progress, said(55000000, "query"), now=progress.due)
+    assert 4 < tries < 12
+    assert 30 <= progress.due - began < 40
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("start", [waiting, asking])
+def test_a_service_out_of_order_ends_no_task(start: Any) -> None:
+    """For some seconds every question is answered 550xxxxx; then the task goes on, and its patience is whole again."""
+    progress = start()
+    for _ in range(3):
+        began = progress.due
+        while progress.due < began + 25:
+            fail(progress, said(55000000, "query"), now=progress.due)
+        progress.went_on(Pending(task=task_of(), phase="processing"), now=progress.due, draw=0.5)
+        assert progress.state == "wait"
 
 
 @pytest.mark.parametrize("start", [waiting, asking])

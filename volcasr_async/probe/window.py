@@ -27,7 +27,7 @@ class Window:
 
     def __init__(self, file: BinaryIO, *, most_bytes: int = _MOST_BYTES, most_steps: int = _MOST_STEPS) -> None:
         self._file = file
-        self.size = file.seek(0, os.SEEK_END)
+        self.size: int = file.seek(0, os.SEEK_END)
         self._at = 0
         self._bytes_left, self._steps_left = most_bytes, most_steps
 

@@ -68,6 +68,7 @@ class Progress(Struct):
     failures: int = 0
     misses: int = 0
     endings: int = 0
+    ending_since: float = 0.0
     sends: int = 0
     fresh: int = 0
     asks: int = 0
@@ -196,10 +197,8 @@ class Progress(Struct):
             self.task = None
         elif isinstance(error, ServiceError) and error.new_task:
             self._anew(error, now)
-        elif not error.retryable:
-            raise error
         else:
-            self._read_again(error, now, draw)
+            self._unread(error, now, draw)
 
     # ---- wait ----
 
@@ -211,21 +210,31 @@ class Progress(Struct):
             self.due = now + self._gap(now, draw)
         elif isinstance(error, ServiceError) and error.new_task:
             self._anew(error, now)
-        elif not error.retryable:
-            raise error
-        elif self._ended(error):
-            if isinstance(error, RateLimited):
-                raise error  # a quota type that nobody reported: another task would meet it too
-            self._anew(error, now)
         else:
-            self._read_again(error, now, draw)
+            self._unread(error, now, draw)
 
-    def _ended(self, error: VolcASRError) -> bool:
-        """Count the answers that may mean a bad end; whether a later query can still succeed is unknown."""
+    def _unread(self, error: VolcASRError, now: float, draw: float) -> None:
+        """Decide about a question that brought neither result nor state."""
+        if not error.retryable:
+            raise error
+        if not self._ended(error, now):
+            self._read_again(error, now, draw)
+            return
+        if isinstance(error, RateLimited):
+            raise error  # a quota type that nobody reported: another task would meet it too
+        self._anew(error, now)
+
+    def _ended(self, error: VolcASRError, now: float) -> bool:
+        """Count the answers that may mean a bad end; whether a later query can still succeed is unknown.
+
+        They count for as long as "cannot find task" may: a service that is out of order for some seconds ends no task.
+        """
         if not isinstance(error, ServiceError) or error.most_tries is None:
             return False
+        if not self.endings:
+            self.ending_since = now
         self.endings += 1
-        return self.endings > error.most_tries
+        return self.endings > error.most_tries and now - self.ending_since >= self.rules.retry.grace
 
     def _anew(self, error: VolcASRError, now: float) -> None:
         """Follow a task that ended badly by a fresh one, where the caller allows it: it may be charged again."""
@@ -247,7 +256,7 @@ class Progress(Struct):
         most = self.rules.retry.attempts
         if isinstance(error, ServiceError) and error.most_tries is not None:
             most = min(most, error.most_tries + 1)
-        if self.failures >= most and not _only_pace(error):
+        if self.failures >= most:
             raise error
         self.due = now + self._pause(error, draw)
 
@@ -258,12 +267,15 @@ class Progress(Struct):
         """
         self.failures += 1
         asked = error.retry_after_s if isinstance(error, ServiceError) else None
-        self.due = now + max(min(self._pause(error, draw), self._gap(now, draw), _READ_PAUSE_S), asked or 0.0)
+        soon = min(self._pause(error, draw), _READ_PAUSE_S)
+        if not self.endings:  # what may have ended is in no hurry
+            soon = min(soon, self._gap(now, draw))
+        self.due = now + max(soon, asked or 0.0)
 
     def _pause(self, error: VolcASRError, draw: float) -> float:
         asked = error.retry_after_s if isinstance(error, ServiceError) else None
         # Where only the pace was refused, the budget slows everybody down: the job itself need not wait longer each time.
-        failures = 1 if _only_pace(error) else max(self.failures, 1)
+        failures = 1 if _only_pace(error) else self.failures
         return retry_pause(self.rules.retry, failures=failures, draw=draw, asked=asked)
 
     @property

@@ -7,13 +7,15 @@ from typing import Any, Never
 import msgspec
 from msgspec import Struct
 
-from volcasr_async.errors import RateLimited, ReplyError, ServiceError, without_queries
+from volcasr_async.errors import RateLimited, ReplyError, ServerError, ServiceError, without_queries
 from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task
 from volcasr_async.protocol.messages import Phase, Reply
 from volcasr_async.protocol.status import Rule, Verdict, rule_of
 
 _EXCERPT = 200
+_LONGEST_MESSAGE = 2000
+"""Characters; a body may have 64 MB of them, and a message goes into logs and journals."""
 
 
 class Status(Struct, frozen=True):
@@ -23,20 +25,17 @@ class Status(Struct, frozen=True):
     message: str
     log_id: str | None
     rule: Rule
-    request_id: str | None = None
 
 
 class _Said(Struct, frozen=True):
     code: int | None = None
     message: str = ""
-    reqid: str | None = None
 
 
 class _Body(Struct, frozen=True):
     header: _Said | None = None
     code: int | None = None
     message: str = ""
-    reqid: str | None = None
     resp: _Said | None = None
 
 
@@ -49,18 +48,14 @@ def read_status(reply: Reply) -> Status:
     Gateways answer without the header, v1 answers in `resp` (doc 80820), where the code may be a string.
     """
     log_id = reply.headers.get("x-tt-logid")
-    code, message, request_id = (
-        as_int(reply.headers.get("x-api-status-code")),
-        reply.headers.get("x-api-message", ""),
-        None,
-    )
+    code, message = as_int(reply.headers.get("x-api-status-code")), reply.headers.get("x-api-message", "")
     if code is None:
-        code, said, request_id = _said_in_body(reply.body)
+        code, said = _said_in_body(reply.body)
         message = said or message
     elif not message:
         message = _said_in_body(reply.body)[1]
-    message = without_queries(message)
-    return Status(code, message, log_id, rule_of(code, message, reply.status), request_id or None)
+    message = without_queries(message[:_LONGEST_MESSAGE])
+    return Status(code, message, log_id, rule_of(code, message, reply.status))
 
 
 def refuse(
@@ -82,6 +77,9 @@ def refuse(
         retry_after_s=retry_after_s(reply),
     )
     _mark(error, status.rule, verdict)
+    if reply.status >= 500 and phase == "submit" and isinstance(error, ServerError):
+        # Whatever its body says, something broke behind the door: v1 might pay a second time.
+        error.unsettled = True
     raise error
 
 
@@ -111,33 +109,33 @@ def as_int(value: object) -> int | None:
 def retry_after_s(reply: Reply) -> float | None:
     """Read `Retry-After` in seconds; no report says that it is sent, nor that it is not."""
     value = as_int(reply.headers.get("retry-after"))
-    return None if value is None or value < 0 else min(float(value), 3600.0)
+    return None if value is None or value < 0 else float(min(value, 3600))
 
 
-def _said_in_body(body: bytes) -> tuple[int | None, str, str | None]:
+def _said_in_body(body: bytes) -> tuple[int | None, str]:
     try:
         found = _BODY.decode(body)
     except (ValueError, RecursionError):
         return _said_loosely(body)
     for said in (found.header, found, found.resp):
         if said is not None and said.code is not None:
-            return said.code, said.message, said.reqid
-    return None, "", None
+            return said.code, said.message
+    return None, ""
 
 
-def _said_loosely(data: bytes) -> tuple[int | None, str, str | None]:
+def _said_loosely(data: bytes) -> tuple[int | None, str]:
     """Look again where a field has a type, or the text a charset, that nobody reported."""
     try:
         body: Any = json_of(data)
     except ValueError:
-        return None, "", None
+        return None, ""
     if not isinstance(body, dict):
-        return None, "", None
+        return None, ""
     for said in (body.get("header"), body, body.get("resp")):
         code = as_int(said.get("code")) if isinstance(said, dict) else None
         if isinstance(said, dict) and code is not None:
-            return code, str(said.get("message") or ""), str(said.get("reqid") or "")
-    return None, "", None
+            return code, str(said.get("message") or "")
+    return None, ""
 
 
 def _mark(error: ServiceError, rule: Rule, verdict: Verdict) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from volcasr_async.editions import AucV1
 from volcasr_async.errors import InputError
-from volcasr_async.lenient import json_of, number, objects, text_of
+from volcasr_async.lenient import Milliseconds, json_of, number, objects, text_of
 from volcasr_async.models import Task, Transcript, Utterance
 from volcasr_async.protocol.loose import loose_utterances
 
 
 class _AudioInfo(Struct, frozen=True):
-    duration: int | None = None
+    duration: Milliseconds | None = None
 
 
 class _Result(Struct, frozen=True):
@@ -103,7 +104,7 @@ class _Kept(Struct, frozen=True):
     silent: bool = False
     task: Task | None = None
     text: str | None = None
-    duration_ms: int | None = None
+    duration_ms: Milliseconds | None = None
     utterances: tuple[Utterance, ...] = ()
 
 
@@ -125,7 +126,7 @@ def read_transcript(document: bytes | str) -> Transcript:
         data = document.encode() if isinstance(document, str) else document
         found = _document(data)
         body, is_json = _raw_of(found, data)
-        result = _result_of(found, body) if is_json else None
+        result = _result_of(found, body) if is_json and not found.silent else None
     except (ValueError, RecursionError) as error:
         raise InputError(f"this is no transcript as volcasr or the service writes it: {error}") from error
     if result is None:
@@ -145,7 +146,7 @@ def read_transcript(document: bytes | str) -> Transcript:
 
 def transcript_of(body: bytes, *, log_id: str | None, silent: bool, task: Task | None) -> Transcript:
     """Make the transcript again from the body that was kept of a finished task."""
-    result = None if silent else _either(body)
+    result = None if silent else _either(body, task)
     if result is None and not silent:
         msg = "the body that was kept holds no result"
         raise ValueError(msg)
@@ -161,16 +162,19 @@ def transcript_of(body: bytes, *, log_id: str | None, silent: bool, task: Task |
 
 
 def _document(data: bytes) -> _Kept:
-    try:
-        return _DOCUMENT.decode(data)
-    except (ValueError, RecursionError):
-        return _KEPT.decode(data)  # a body of a shape that nobody reported is read loosely later
+    for decoder in (_DOCUMENT, _KEPT):  # a body of a shape that nobody reported is read loosely later
+        try:
+            return decoder.decode(data)
+        except (ValueError, RecursionError):
+            continue
+    # An editor may have put a byte order mark before it, and a body may be odd.
+    return _KEPT.decode(msgspec.json.encode(json_of(data)))
 
 
 def _result_of(found: _Kept, body: bytes) -> Result | None:
     if isinstance(found, _Document) and (found.result is not None or found.resp is not None):
-        return _either_of(found.resp, found.result, found.audio_info)
-    return _either(body)
+        return _either_of(found, found.task)
+    return _either(body, found.task)
 
 
 def _raw_of(found: _Kept, data: bytes) -> tuple[bytes, bool]:
@@ -183,17 +187,14 @@ def _raw_of(found: _Kept, data: bytes) -> tuple[bytes, bool]:
     return raw, True
 
 
-def _either(body: bytes) -> Result | None:
-    try:
-        found = _EITHER.decode(body)
-    except (ValueError, RecursionError):
-        is_v1 = _decode(_V1, body, _loose_v1).resp is not None
-        return read_v1(body) if is_v1 else read_v3(body)
-    return _either_of(found.resp, found.result, found.audio_info)
+def _either(body: bytes, task: Task | None) -> Result | None:
+    return _either_of(_decode(_EITHER, body, _loose_either), task)
 
 
-def _either_of(v1: _Result | None, v3: _Result | list[_Result] | None, info: _AudioInfo | None) -> Result | None:
-    return _finished_v1(v1) if v1 is not None else _finished_v3(v3, info)
+def _either_of(found: _EitherBody | _Document, task: Task | None) -> Result | None:
+    """Read the result where the edition has it; a newer field of the other's name is in nobody's way."""
+    v1, v3 = _finished_v1(found.resp), _finished_v3(found.result, found.audio_info)
+    return v1 or v3 if task is not None and isinstance(task.edition, AucV1) else v3 or v1
 
 
 def _result(result: _Result, duration: int | None) -> Result:
@@ -219,6 +220,11 @@ def _loose_v3(body: Any) -> _V3Body:
         result = next(iter(objects(result)), None)
     duration = number(info.get("duration")) if isinstance(info, dict) else None
     return _V3Body(_AudioInfo(duration), _loose_result(result))
+
+
+def _loose_either(body: Any) -> _EitherBody:
+    v3, v1 = _loose_v3(body), _loose_v1(body)
+    return _EitherBody(v3.audio_info, v3.result, v1.resp)
 
 
 def _loose_v1(body: Any) -> _V1Body:

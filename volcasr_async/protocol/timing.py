@@ -60,7 +60,7 @@ class Pace:
         """Tell how long the next start has to wait, in seconds."""
         free = self._held
         if rate is not None:
-            most = max(math.ceil(rate), 1)
+            most = math.ceil(rate)
             free = max(free, self._due)
             if len(self._starts) >= most:
                 free = max(free, self._starts[-most] + most / rate + GUARD_S)
@@ -113,7 +113,8 @@ class Adaptive:
     """
 
     def __init__(self, ceiling: float | None, *, floor: float, climb: float) -> None:
-        self.ceiling, self._floor, self._climb = ceiling, floor, climb
+        self.ceiling = ceiling
+        self._floor, self._climb = floor, climb
         self._value = ceiling
         self._at = self._cut_at = -math.inf
 
@@ -188,7 +189,7 @@ class Hunch:
     """
 
     def __init__(self) -> None:
-        self.age = 0.0
+        self.age: float = 0.0
         self._oldest = 0.0
         self._asked = self._found = 0
 
