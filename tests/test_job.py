@@ -44,7 +44,7 @@ def test_texts_of_a_job(name: str) -> None:
     """Fields that go out are strings that UTF-8 can hold."""
     for bad in (5, "\ud800"):
         with pytest.raises(InputError):
-            Job(URL, **{name: bad})
+            Job(URL, **{name: bad})  # type: ignore[arg-type]  # on purpose
 
 
 def test_other_refusals() -> None:
@@ -55,3 +55,13 @@ def test_other_refusals() -> None:
         order_of(edition=AucV1("c"), callback="https://x", callback_data="d")
     assert Job(URL, key="k").name == "k"
     assert len({Job(URL).request_id for _ in range(9)}) == 9
+
+
+@pytest.mark.parametrize(
+    "callback", ["", "x.example/cb", "ftp://x.example/cb", "https://", "https://x.example/a b?token=t"]
+)
+def test_a_callback_is_a_link(callback: str) -> None:
+    """Nobody could call another; the refusal does not repeat it."""
+    with pytest.raises(InputError, match="begins with http") as caught:
+        Job(URL, callback=callback)
+    assert "token" not in str(caught.value)

@@ -6,7 +6,9 @@ from typing import Any, Never
 
 from msgspec import Struct
 
-from volcasr_async.errors import ConfigurationError
+from volcasr_async.errors import ConfigurationError, VolcASRError
+
+_TELLING = 6  # characters; fewer are a word of the message by chance, and no key
 
 
 class ApiKey(Struct, frozen=True):
@@ -65,6 +67,21 @@ class AppKey(Struct, frozen=True):
 
 
 Credentials = ApiKey | AppKey
+
+
+def veil(error: VolcASRError, credentials: Credentials) -> None:
+    """Take secrets out of what the service said, should it repeat what it was sent."""
+    secrets = [secret for secret in credentials.secrets if len(secret) >= _TELLING]
+
+    def veiled(said: object) -> object:
+        for secret in secrets if isinstance(said, str) else ():
+            said = str(said).replace(secret, "***")
+        return said
+
+    error.args = tuple(map(veiled, error.args))
+    for name in ("message", "excerpt"):
+        if hasattr(error, name):
+            setattr(error, name, veiled(getattr(error, name)))
 
 
 def _header_safe(name: str, value: str) -> None:

@@ -40,14 +40,25 @@ if TYPE_CHECKING:
 
 Sent = Literal["no", "maybe", "yes"]
 
-# A query ends at a blank and nowhere else: one with a quotation mark in it must not show its rest. JSON may write \/ for /.
-_QUERY = re.compile(r"(:(?:\\?/){2}[^\s?#]+)[?#]\S*")
-_USERINFO = re.compile(r"(:(?:\\?/){2})[^\s/?#]*@")
+# A query ends at a blank and nowhere else: one with a quotation mark in it must not show its rest. JSON may write \/ for /;
+# a link that was taken for a path has lost a slash.
+# It goes over a link without a query as well, or a text of thousands of them would be gone over from each to its end.
+_QUERY = re.compile(r"((?::\\?/|https?:)\\?/[^\s?#]++)([?#]\S*)?")
+_USERINFO = re.compile(r"((?::\\?/|https?:)\\?/)[^\s/?#]*@")
 
 
 def without_queries(text: str) -> str:
     """Cut the query, fragment and user part from every URL in *text*: a pre-signed link is a credential."""
-    return _USERINFO.sub(r"\1", _QUERY.sub(r"\1?...", text)) if "/" in text else text
+    return _USERINFO.sub(r"\1", _QUERY.sub(_cut, text)) if "/" in text else text
+
+
+def _cut(found: re.Match[str]) -> str:
+    return f"{found[1]}?..." if found[2] else found[0]
+
+
+def in_one_line(text: str) -> str:
+    """Take out what moves a cursor or forges a line of a log: what the service says is anybody's text."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 class VolcASRError(Exception):
@@ -153,11 +164,11 @@ class ServiceError(VolcASRError):
         self.http_status = http_status
         self.edition = edition
         self.task = task
-        self.hint = hint if hint is not None else self.default_hint
+        self.hint: str = hint if hint is not None else self.default_hint
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        said = self.message or "the service gave no reason"
+        said = in_one_line(self.message) or "the service gave no reason"
         number = f"{self.code}: " if self.code is not None else ""
         where = {
             "edition": self.edition,

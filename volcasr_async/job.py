@@ -16,6 +16,7 @@ from volcasr_async.options import Options, check_options
 from volcasr_async.sources import LEFT_OUT, AudioUrl, Source, SourceLike, as_source, link_label
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}", re.ASCII)
+_LINK = re.compile(r"https?://[^\s/?#][^\s]*", re.IGNORECASE)
 _DEFAULT_OPTIONS = Options()
 _STANDARD, _IDLE, _FLASH = Standard(), Idle(), Flash()  # one for all jobs: thousands wait at once
 
@@ -27,7 +28,7 @@ def _new_id() -> str:
 class Job(Struct, frozen=True):
     """One thing to transcribe.
 
-    `source` may be anything that `as_source` takes; `edition` a value or a name, by default standard for a link and flash
+    `source` is a link (`str`), a `Path`, `bytes`, or one of `AudioUrl`, `AudioFile`, `AudioBytes`, `AudioStream`; `edition` a value or a name, by default standard for a link and flash
     for local audio. `key` names the job to the caller (default: the link without its query, or the path).
     `request_id` becomes the task's name at the service: the same id sent twice is one task and one charge (v3).
     `callback` is a URL that the service calls when the task has ended, `callback_data` what it passes on; neither is
@@ -49,6 +50,10 @@ class Job(Struct, frozen=True):
             value = getattr(self, name)
             if value is not None and not _is_text(value):
                 raise InputError(f"Job({name}) takes a string, not {type(value).__name__} or broken text")
+        if self.key == "":
+            raise InputError('Job(key="") is no name, and all such jobs would be one: leave it out')
+        if self.callback is not None and not _LINK.fullmatch(self.callback):
+            raise InputError("Job(callback) takes a link that begins with http:// or https:// and holds no blank")
 
     def __repr__(self) -> str:
         return f"Job(key={self.name!r}, request_id={self.request_id!r})"

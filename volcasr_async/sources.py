@@ -208,11 +208,25 @@ def link_label(url: str) -> str:
     """Name a recording by its link: signing it anew does not change the name, nor can the name be used as the link."""
     if "?" not in url and "#" not in url and "@" not in url:
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a key may look like a link and be none
+        return without_queries(repr(url))[:200]
+    if not (parts.scheme and parts.netloc) or len(url.split()) > 1:
+        return _label_of_text(url)
     rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]
-    digest = hashlib.sha256(urlencode(rest).encode()).hexdigest()[:12] if rest else ""
+    digest = _digest(urlencode(rest)) if rest else ""
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" + (f"?sha256={digest}" if digest else "")
+    return without_queries(f"{parts.scheme}://{host}{parts.path}") + (f"?sha256={digest}" if digest else "")
+
+
+def _label_of_text(text: str) -> str:
+    """Name by a key that has a link in it and is none: whatever else it says tells it from others."""
+    return f"{without_queries(text)} sha256={_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 def _signs(parameter: str) -> bool:

@@ -1,5 +1,6 @@
 """`volcasr batch` and `volcasr status` against a simulator; what kills and signals do is in tests/crash."""
 
+import io
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from cli_calls import SECRET, Caller, Port, ended, readable, started
 
 from volcasr_async import read_transcript
 from volcasr_async.cli.batch import resume_line
-from volcasr_async.testing import Simulator, make_wav
+from volcasr_async.testing import Fault, Simulator, make_wav
 
 FAST = ("--qps", 200)
 
@@ -128,9 +129,7 @@ def test_account_refusal_keeps_the_jobs(port: Port, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("q*.txt"))) == 50
 
 
-def _spent() -> list[object]:
-    from volcasr_async.testing import Fault
-
+def _spent() -> list[Fault]:
     return [Fault("quota-lifetime")]
 
 
@@ -261,7 +260,7 @@ def test_recording_on_stdin_is_one_clear_error(port: Port, tmp_path: Path, wav: 
     """A recording where the list should be is refused once, and there is nothing to go on with."""
     environ = {"VOLCASR_BASE_URL": port.url, "VOLCASR_API_KEY": SECRET}
     process = started("batch", "/dev/stdin", "-o", tmp_path / "out", **environ)
-    assert process.stdin is not None
+    assert isinstance(process.stdin, io.TextIOWrapper)
     process.stdin.buffer.write(wav.read_bytes())
     end = ended(process)
     readable(end)

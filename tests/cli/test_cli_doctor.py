@@ -316,7 +316,7 @@ def test_bad_base_url(examined: Examine) -> None:
 def test_extras_are_those_of_the_distribution(examined: Examine, port: Port) -> None:
     """Each extra of pyproject.toml is told with what it is for."""
     with (ROOT / "pyproject.toml").open("rb") as file:
-        extras = tomllib.load(file)["project"]["optional-dependencies"].keys() - {"all", "bench", "dev"}
+        extras = tomllib.load(file)["project"]["optional-dependencies"].keys() - {"all", "bench", "dev", "docs"}
     assert EXTRAS.keys() == extras
     found = examined(port.url)
     assert {f"[{name}]" for name in extras} <= found.keys()

@@ -167,6 +167,18 @@ def test_simulator_serves_until_it_is_interrupted(wav: Path) -> None:
     assert "against the documents: nothing" in rest.err
 
 
+def test_simulator_is_ended_as_soon_as_it_is_ready() -> None:
+    """A script that waits for the line and then stops it gets status 0, also when it is quick."""
+    for _ in range(3):
+        processes = [started("simulate", "--port", "0") for _ in range(3)]
+        for process in processes:
+            assert process.stdout is not None
+            assert "http://" in process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+        for end in map(ended, processes):
+            assert (end.status, "Traceback" in end.err) == (0, False), end.err
+
+
 def test_help_needs_no_http_library() -> None:
     """`--help` imports neither httpx nor anyio, so that it is quick."""
     process = started("--help", PYTHONPROFILEIMPORTTIME="1")

@@ -114,7 +114,8 @@ def test_help_tells_what_v1_takes_of_the_corpus() -> None:
         if name not in Corpus.__struct_fields__:
             continue
         try:
-            check_options(Options(corpus=Corpus(**{name: ["a"] if name == "hotwords" else "a"})), "v1")
+            given: dict[str, Any] = {name: ["a"] if name == "hotwords" else "a"}
+            check_options(Options(corpus=Corpus(**given)), "v1")
             refused = False
         except InputError:
             refused = True
@@ -171,7 +172,8 @@ def test_every_field_of_corpus_and_sensitive_words_arrives() -> None:
             if name == "context":
                 assert _built(context='{"a": 1}') == Options(corpus=Corpus(context={"a": 1}))
             else:
-                assert _built(**{flag: value}) == Options(**{field: kind(**{name: value})}), name
+                meant: dict[str, Any] = {field: kind(**{name: value})}
+                assert _built(**{flag: value}) == Options(**meant), name
 
 
 def test_flags_go_over_the_object() -> None:

@@ -41,7 +41,7 @@ def test_count_is_that_of_the_recordings(tmp_path: Path) -> None:
     """What is counted beforehand is what will be read."""
     path = tmp_path / "list"
     path.write_bytes(f"# a\n\n{LINK}\n  # b\n \n{LINK}2".encode())
-    listing = Listing(str(path), PLAIN, list().append)  # noqa: C408
+    listing = Listing(str(path), PLAIN, list[BadLine]().append)
     assert listing.count() == len(list(listing.items())) == 2  # type: ignore[arg-type]
     listing.close()
 
@@ -79,7 +79,7 @@ def test_missing_cluster_ends_the_list_once(tmp_path: Path) -> None:
     """Lines for v1 without a cluster would all fail alike: the first of them says so, with the shell's cure."""
     path = tmp_path / "list"
     path.write_text('a.wav\n{"source": "b.wav", "edition": "v1"}\n{"source": "c.wav", "edition": "v1"}\n')
-    listing = Listing(str(path), PLAIN, list().append)  # noqa: C408
+    listing = Listing(str(path), PLAIN, list[BadLine]().append)
     with pytest.raises(CommandError, match=r"line 2 .* give --cluster or set VOLCASR_CLUSTER"):
         list(listing.items())  # type: ignore[arg-type]
     listing.close()
@@ -99,7 +99,7 @@ def test_what_is_no_list_is_refused_once(tmp_path: Path, head: bytes, said: str)
     path = tmp_path / "talk"
     path.write_bytes(head)
     with pytest.raises(CommandError, match=said):
-        Listing(str(path), PLAIN, list().append)  # noqa: C408
+        Listing(str(path), PLAIN, list[BadLine]().append)
 
 
 @pytest.mark.parametrize("text", ["ID3 of May.wav\n", "RIFFxxxxWAVE.wav\n", "\ufefffLaC.flac\n", "录音/\x07bell.wav\n"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from volcasr_async import __version__
 from volcasr_async.cli.batch import batch
-from volcasr_async.cli.console import GIVEN, reported
+from volcasr_async.cli.console import GIVEN, reported, still
 from volcasr_async.cli.convert import convert
 from volcasr_async.cli.demo import demo
 from volcasr_async.cli.doctor import doctor
@@ -22,8 +23,9 @@ from volcasr_async.cli.simulate import fault_notes, simulate
 from volcasr_async.cli.status import status
 from volcasr_async.cli.tasks import query, submit, wait
 from volcasr_async.cli.transcribe import transcribe
+from volcasr_async.errors import without_queries
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="volcasr",
     no_args_is_help=True,
     rich_markup_mode=None,  # in the tables that rich draws, 80 columns cut the longer flags
@@ -53,6 +55,33 @@ def unwrapped(text: str | None) -> str:
 
 _NOTES: dict[str, Callable[[], tuple[str, list[tuple[str, str]]]]] = {"simulate": fault_notes}
 """Sections that only the help of one command has."""
+
+
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # click's, wherever typer keeps click
+
+
+@contextmanager
+def _discreet() -> Iterator[None]:
+    """Let no complaint about the command line repeat the query of a link, or move the cursor."""
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        error.message = still(without_queries(error.message))
+        raise
+
+
+class Discreet(TyperGroup):
+    """The list of commands; what they complain about is shown as everything else is."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what stands before the command."""
+        with _discreet():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the rest, and run the command."""
+        with _discreet():
+            return super().invoke(ctx)
 
 
 class Grouped(TyperCommand):
@@ -112,7 +141,7 @@ sent because the request cannot be served (usage, credentials, input), 130 inter
 """
 
 
-@app.callback(help=unwrapped(_INTRODUCTION))
+@app.callback(cls=Discreet, help=unwrapped(_INTRODUCTION))
 def _volcasr(
     *,
     _: Annotated[

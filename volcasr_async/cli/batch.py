@@ -88,6 +88,9 @@ def batch(
     import anyio
 
     chosen = _checked(edition, recognition, audio, job, connection)
+    who = connection.who()  # once: the file may be a pipe
+    if chosen is not None:
+        dialect_of(chosen, Access(who))  # refuses credentials that do not fit
     record, sink, failed = _places(journal, output_dir, failures, layout.writing(format))
     kept = Failures(failed, recognition, job)
     defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection), job)
@@ -95,7 +98,7 @@ def batch(
 
     def client() -> VolcASR:
         retry = RetryPolicy(resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
-        return connection.client(pace.limits, edition=chosen, options=recognition, retry=retry)
+        return connection.client(pace.limits, who=who, edition=chosen, options=recognition, retry=retry)
 
     seen = is_terminal() and not connection.verbose and not (output_dir is None and sys.stdout.isatty())
     meter = Meter(Path(list_).name if list_ != "-" else "stdin", watched=seen)
@@ -149,7 +152,6 @@ def _checked(
         return None
     edition = connection.edition(name)
     prepare(sample, edition=edition, options=options, cluster=None)
-    dialect_of(edition, Access(connection.who()))  # refuses credentials that do not fit
     return edition
 
 

@@ -76,12 +76,12 @@ class Connection(Struct, frozen=True, kw_only=True):
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the log on stderr.", rich_help_panel=_PANEL)] = False
 
-    def client(self, limits: Limits | None = None, **more: Any) -> VolcASR:
-        """Make the client, with *more* of what it takes; call it inside the event loop."""
+    def client(self, limits: Limits | None = None, *, who: Credentials | None = None, **more: Any) -> VolcASR:
+        """Make the client, with *more* of what it takes; call it inside the event loop. *who* has been read before."""
         from volcasr_async.client import VolcASR
 
         show_log(verbose=self.verbose)
-        known = read_credentials(self.credentials) if self.credentials is not None else None
+        known = who if who is not None or self.credentials is None else read_credentials(self.credentials)
         used_proxy(
             checked_base_url(self.base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
         )  # refuses one that is broken
@@ -172,8 +172,10 @@ def _table(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise _refusal(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise _refusal(f"{path} is no TOML: {error}", f"It takes {_FORM}") from error
+    except (ValueError, RecursionError) as error:
+        # Where, and no more: what tomllib quotes may be a pasted secret.
+        place = "".join(str(error).rpartition(" (at ")[1:]) if " (at " in str(error) else ""
+        raise _refusal(f"{path} is no TOML{place}", f"It takes {_FORM}") from None
 
 
 def _refusal(message: str, cure: str = "") -> CommandError:

@@ -24,6 +24,7 @@ from volcasr_async.errors import (
     TransportError,
     VolcASRError,
     WaitTimeout,
+    in_one_line,
     without_queries,
 )
 
@@ -45,7 +46,8 @@ class CommandError(Exception):
 
     def __init__(self, message: str, cure: str = "", *, status: int = FAILED) -> None:
         super().__init__(message)
-        self.cure, self.status = cure, status
+        self.cure = cure
+        self.status = status
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -110,18 +112,24 @@ def explained(error: Exception) -> tuple[str, str]:
 
 def plain(text: str) -> str:
     """Make one line of *text* that shows no URL's query and moves no cursor."""
-    line = without_queries("".join(c if c.isprintable() else " " for c in text)).strip()
+    line = without_queries(in_one_line(text)).strip()
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 
 def say(label: str, text: str = "", *, colour: str | None = None, wrap: bool = False) -> None:
     """Write a line to stderr; only its *label* is coloured. *wrap* breaks it between words where somebody watches."""
+    label, text = still(label), still(text)
     if wrap and is_terminal():
         whole = _wrapped(label + text)
         label, text = (label, whole.removeprefix(label)) if whole.startswith(label) else (whole, "")
     shown = typer.style(label, fg=colour, bold=True) if colour is not None else label
     # To stderr by name, and at once: what a progress puts in its place writes whole lines above itself.
     typer.echo(shown + text, file=sys.stderr, color=_colour())
+
+
+def still(text: str) -> str:
+    """Take out what moves a cursor, but for the ends of lines."""
+    return "\n".join(map(in_one_line, text.split("\n")))
 
 
 def _wrapped(line: str) -> str:

@@ -137,7 +137,7 @@ async def _asked(
 
 def _print(finding: Finding) -> None:
     for line in _lines(finding):
-        write_stdout(line + "\n")
+        write_stdout(line + "\n", styled=True)
 
 
 def _lines(finding: Finding) -> Iterator[str]:

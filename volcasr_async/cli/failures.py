@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.listing import BadLine, Listed
 from volcasr_async.cli.options import JobFlags
+from volcasr_async.cli.output import new_file
 from volcasr_async.errors import VolcASRError, without_queries
 from volcasr_async.job import Job
 from volcasr_async.options import Options
@@ -19,6 +20,7 @@ from volcasr_async.outcomes import Failed
 from volcasr_async.sources import AudioFile, AudioUrl, as_source
 
 _AUDIO = ("format", "codec", "rate", "bits", "channel", "language")
+_OWNER = 0o600  # the data of callbacks may stand in it
 
 
 class Tally(Struct):
@@ -40,7 +42,9 @@ class Failures:
                 status=WRONG_USAGE,
             )
         self.path = path
-        self.count = self.cut = self.bad_lines = 0
+        self.count: int = 0
+        self.cut: int = 0
+        self.bad_lines: int = 0
         self.tallies: dict[str, Tally] = {}
         self._usual, self._job = usual, job
         self._part = path.with_name(f".{path.name}.part")
@@ -76,7 +80,8 @@ class Failures:
         kept = msgspec.structs.replace(line, error=name, message=without_queries(str(error)))
         try:
             if self._file is None:
-                self._file = self._part.open("wb")
+                self._part.unlink(missing_ok=True)  # what a killed process left
+                self._file = new_file(self._part, _OWNER)
             self._file.write(msgspec.json.encode(kept) + b"\n")
         except OSError as failure:
             raise self._refusal(failure) from failure

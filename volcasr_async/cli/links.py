@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 
-_HOST_AND_PATH = re.compile(r"(?:[a-z0-9][a-z0-9-]*\.)+[a-z]{2,}(?::\d+)?/", re.IGNORECASE)
+from volcasr_async.errors import without_queries
+
+_HOST_AND_PATH = re.compile(r"(?:[^\s/@]*@)?(?:[a-z0-9][a-z0-9-]*\.)+[a-z]{2,}(?::\d+)?/", re.IGNORECASE)
+
+
+def shown_link(text: str) -> str:
+    """Cut what may be secret from a link, also from one whose https:// was forgotten."""
+    link = f"https://{text}" if lacks_scheme(text) else text
+    return without_queries(link).removeprefix("" if link == text else "https://")
 
 
 def lacks_scheme(text: str) -> bool:
     """Tell whether *text* is a link whose https:// was forgotten, rather than a path: no such file, and a host in front."""
-    return _HOST_AND_PATH.match(text) is not None and not Path(text).exists()
+    # Path.exists() raises for a name that is too long.
+    return _HOST_AND_PATH.match(text) is not None and not os.path.exists(text)  # noqa: PTH110

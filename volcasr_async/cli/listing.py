@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, explained
-from volcasr_async.cli.links import lacks_scheme
+from volcasr_async.cli.links import lacks_scheme, shown_link
 from volcasr_async.cli.looks import HEAD, refuse_what_is_no_list
 from volcasr_async.cli.options import AudioFlags, JobFlags
 from volcasr_async.cli.recognition import converted, only_known
@@ -96,7 +96,7 @@ def _plain(text: str, audio: Mapping[str, Any]) -> str | AudioUrl | AudioFile:
         if "\0" in text:
             raise InputError("a path holds no NUL: this is no list of recordings")
         if lacks_scheme(text):
-            raise InputError(f"{text} is no file here; a link begins with https://")
+            raise InputError(f"{shown_link(text)} is no file here; a link begins with https://")
         return AudioFile(path=Path(text), **audio)
     link = AudioUrl(url=text, **audio)
     if link.is_cut:
@@ -116,7 +116,7 @@ def _job(listed: Listed, defaults: Defaults) -> Item:
         source,
         edition=defaults.edition(listed.edition) if listed.edition else None,
         options=_options(listed.options, defaults.options) if listed.options else None,
-        key=listed.key,
+        key=listed.key or None,  # an empty cell of a table is no name: all such lines would be one recording
         **{name: getattr(listed, name) or value for name, value in asdict(defaults.job).items()},
     )
 
@@ -155,7 +155,8 @@ class Listing:
         if self.name == "-" or not _is_regular(self._file):
             return None
         with Path(self.name).open("rb") as file:
-            return sum(1 for line in file if line.strip() and not line.lstrip().startswith(b"#"))
+            first = file.readline().removeprefix(codecs.BOM_UTF8)
+            return (not _is_nothing(first)) + sum(not _is_nothing(line) for line in file)
 
     def items(self) -> Iterator[Item] | AsyncIterator[Item]:
         """Bring one recording after the other; of a pipe without blocking anybody."""
@@ -197,10 +198,12 @@ class Listing:
                 yield item
 
     def _item(self, raw: bytes) -> Item | None:
+        if _is_nothing(raw):
+            return None
         text: str | None = None
         try:
             text = _text(raw)
-            return item_of(text, self._defaults) if text and not text.startswith("#") else None
+            return item_of(text, self._defaults)
         except InputError as error:
             self._bad(BadLine(_kept(text, self._number), error))
             return None
@@ -212,12 +215,14 @@ class Listing:
 def _kept(text: str | None, number: int) -> Listed:
     """Keep what can be kept of a bad line; one of a failures file has the number of the original."""
     if text is None or not text.startswith("{"):
-        return Listed(source=text and without_queries(text), line=number)
+        return Listed(source=text and shown_link(text), line=number)
     try:
         found = _decode(text)
     except (msgspec.DecodeError, RecursionError):
         return Listed(line=number)
-    secrets = {name: value and without_queries(value) for name in _LINKS if (value := getattr(found, name))}
+    secrets = {name: without_queries(value) for name in _LINKS if (value := getattr(found, name))}
+    if found.source:
+        secrets["source"] = shown_link(found.source)
     original = found.line if found.line or (found.error and not found.source) else number
     return replace(found, line=original, **secrets)
 
@@ -235,6 +240,12 @@ class _Splitter:
 
     def end(self) -> list[bytes]:
         return [self._rest] if self._rest else []
+
+
+def _is_nothing(raw: bytes) -> bool:
+    """Tell whether a line is blank or a comment, in whatever charset."""
+    text = raw.decode("utf-8", "replace").strip()
+    return not text or text.startswith("#")
 
 
 def _text(raw: bytes) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from volcasr_async.cli.console import is_terminal
+from volcasr_async.errors import in_one_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -30,7 +31,7 @@ class Board:
     """
 
     def __init__(self, *, watched: bool | None = None) -> None:
-        self.watched = is_terminal() if watched is None else watched
+        self.watched: bool = is_terminal() if watched is None else watched
         self.summary = ""
         self._lines: dict[object, tuple[str, str, float]] = {}
         self._live: Live | None = None
@@ -84,7 +85,7 @@ class Board:
     def show(self, key: object, name: str, doing: str) -> None:
         """Say what is being done about *name*; the clock of a line runs from its first word on."""
         since = self._lines[key][2] if key in self._lines else time.monotonic()
-        self._lines[key] = (name, doing, since)
+        self._lines[key] = (in_one_line(name), doing, since)
 
     def drop(self, key: object) -> None:
         """Take the line away."""

@@ -107,7 +107,7 @@ class Round:
         self._batch: Batch | None = None
         self._stats: BatchStats | None = None
         self._error: Exception | None = None
-        self.interrupted = False
+        self.interrupted: bool = False
 
     # ---- running ----
 

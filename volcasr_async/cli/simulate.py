@@ -155,7 +155,8 @@ def _serve(simulator: Simulator, host: str, port: int, files: list[Path], ready:
             say("listening", f" on {url} until Ctrl-C", colour="green")
             await anyio.sleep_forever()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what scripts and containers end it with
+    # What scripts and containers end it with; as a Ctrl-C, which the loop hears of when it has come to a rest.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         anyio.run(serve)
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 import typer
@@ -20,6 +20,8 @@ from volcasr_async.journal import STATES, State
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 _NEXT: dict[State, str] = {
     "planned": "is sent",
@@ -110,22 +112,23 @@ def status(
 
 def read_report(path: Path, most: int) -> Report:
     """Read the journal without disturbing a batch that writes to it."""
-    from volcasr_async.sqlite_journal import summary
+    from volcasr_async.sqlite_journal import DAMAGE, summary
 
     found = {state: (count, audio_ms) for state, count, audio_ms in summary(path)}
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             kinds = [
-                Kind(error, state, count, key, plain(database.execute(_MESSAGE, (key,)).fetchone()[0]))
-                for state, error, count, key in database.execute(_BY_CLASS).fetchall()
+                Kind(error, state, count, key, plain(message))
+                for state, error, count, key in _asked(database, list[tuple[str, str, int, str]], _BY_CLASS)
+                for [message] in _asked(database, list[tuple[str]], _MESSAGE, key)
             ]
             ones = [
                 FailedOne(key, state, error, plain(message))
-                for key, state, error, message in database.execute(_FAILED, (most,))
+                for key, state, error, message in _asked(database, list[tuple[str, str, str, str]], _FAILED, most)
             ]
-            unwritten = database.execute(_UNDELIVERED).fetchone()[0]
-            began_at, changed_at = database.execute(_TIMES).fetchone()
-    except sqlite3.DatabaseError as error:
+            [(unwritten,)] = _asked(database, list[tuple[int]], _UNDELIVERED)
+            [(began_at, changed_at)] = _asked(database, list[tuple[float | None, float | None]], _TIMES)
+    except DAMAGE as error:
         raise JournalError(f"{path} cannot be read as a journal: {error}") from error
     states: dict[str, Row] = {}
     for state in STATES:
@@ -133,6 +136,11 @@ def read_report(path: Path, most: int) -> Report:
             count, audio_ms = found[state]
             states[state] = Row(count, audio_ms / 1000, _NEXT[state])
     return Report(str(path), states, unwritten, began_at, changed_at, kinds, ones)
+
+
+def _asked(database: sqlite3.Connection, kind: type[T], statement: str, *given: str | int) -> T:
+    """Ask, and hold the answer against its types, which SQLite does not: a file may be damaged."""
+    return msgspec.convert(database.execute(statement, given).fetchall(), kind)
 
 
 def _print(report: Report) -> None:

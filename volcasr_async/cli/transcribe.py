@@ -24,7 +24,7 @@ from volcasr_async.cli.console import (
 )
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
-from volcasr_async.cli.links import lacks_scheme
+from volcasr_async.cli.links import lacks_scheme, shown_link
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
 from volcasr_async.cli.output import planned_files, write_file, write_stdout
 from volcasr_async.cli.progress import Board
@@ -90,7 +90,9 @@ def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
     """Take a link for a link and anything else for a local path."""
     if lacks_scheme(text):
         raise CommandError(
-            f"there is no file {text}", f"A link begins with https://: https://{plain(text)}", status=WRONG_USAGE
+            f"there is no file {shown_link(text)}",
+            f"A link begins with https://: https://{shown_link(text)}",
+            status=WRONG_USAGE,
         )
     return AudioUrl(url=text, **audio.fields) if "://" in text else AudioFile(path=Path(text), **audio.fields)
 
@@ -98,7 +100,7 @@ def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
 def display_name(text: str) -> str:
     """Name a source so that no query of a link is shown."""
     try:
-        return AudioUrl(url=text).label if "://" in text else plain(text)
+        return AudioUrl(url=text).label if "://" in text else plain(shown_link(text))
     except VolcASRError:
         return plain(text)
 
@@ -107,8 +109,9 @@ class Recording:
     """One source, and what has become of it."""
 
     def __init__(self, source: str, path: Path | None = None) -> None:
-        self.source, self.path = source, path
-        self.name = display_name(source)
+        self.source = source
+        self.path = path
+        self.name: str = display_name(source)
         self.task: Task | None = None
         self.transcript: Transcript | None = None
         self.error: VolcASRError | CommandError | None = None

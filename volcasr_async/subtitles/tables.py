@@ -82,4 +82,4 @@ def _more(passage: Passage) -> dict[str, str]:
 
 
 def _harmless(cell: str | int | None) -> str | int | None:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULAS else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip()[:1] in _FORMULAS else cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from volcasr_async.errors import AuthenticationFailed, ServiceError, TransportError
+from volcasr_async.errors import AuthenticationFailed, ServiceError, TransportError, in_one_line
 
 _LONGEST = 200
 
@@ -22,7 +22,7 @@ def error_message(error: BaseException) -> str | None:
         cause = f"{type(error.__cause__).__name__}, " if error.__cause__ is not None else ""
         return f"{cause}sent: {error.sent}"
     if isinstance(error, ServiceError) and not isinstance(error, AuthenticationFailed):
-        return error.message[:_LONGEST] or None
+        return in_one_line(error.message)[:_LONGEST] or None
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from volcasr_async.errors import VolcASRError
+from volcasr_async.errors import VolcASRError, in_one_line
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.telemetry.faults import described
 from volcasr_async.telemetry.records import ExchangeRecord, JobRecord, Observer
@@ -67,7 +67,7 @@ def log_retry(progress: Progress, error: VolcASRError, *, was: str, name: str, p
     if JOBS.isEnabledFor(level):
         fields: dict[str, str | None] = {"volcasr_edition": at.edition.name, "volcasr_request_id": at.request_id}
         fields |= {"volcasr_error_type": type(error).__name__, "volcasr_task_id": task.id if task else None}
-        JOBS.log(level, "%s: %s: %s", at.request_id, what, described(error), extra=fields)
+        JOBS.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
 
 
 def log_cut(error: VolcASRError, rate: float, *, warn: bool) -> None:
@@ -79,7 +79,7 @@ def log_cut(error: VolcASRError, rate: float, *, warn: bool) -> None:
 
 
 def _name(job: JobRecord) -> str:
-    return job.task_id or job.request_id or "a job"
+    return in_one_line(job.task_id or job.request_id or "a job")
 
 
 def _failure(record: JobRecord | ExchangeRecord) -> str:

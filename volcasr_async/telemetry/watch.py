@@ -35,7 +35,7 @@ class Telemetry:
     def __init__(self, observe: Observe, base_url: str, budget: Budget) -> None:
         parts = urlsplit(base_url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.client = ClientRecord(base_url=base_url, host=parts.hostname or "", port=port, budget=budget)
+        self.client: ClientRecord = ClientRecord(base_url=base_url, host=parts.hostname or "", port=port, budget=budget)
         self._observer = chosen(observe)
         self._listeners: tuple[Observer, ...] = (self._observer,) if self._observer is not None else ()
         self._listeners = (*self._listeners, log.Log())
