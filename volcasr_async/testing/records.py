@@ -67,7 +67,7 @@ class Window:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._events: deque[tuple[float, float]] = deque()
-        self.total = 0.0
+        self.total: float = 0.0
 
     def __len__(self) -> int:
         return len(self._events)

@@ -41,7 +41,7 @@ class AudioSink:
     """Takes base64 in pieces of any size; never holds more than the two ends of what it decoded."""
 
     def __init__(self) -> None:
-        self.valid = True
+        self.valid: bool = True
         self._carry = b""
         self._padded = False
         self._size = 0
@@ -86,8 +86,8 @@ class BodyScanner:
     """Feed it chunks; then `document()` is the JSON with `audio.data` emptied, and `sink` holds the audio, if any."""
 
     def __init__(self) -> None:
-        self.rest = bytearray()
-        self.overflow = False
+        self.rest: bytearray = bytearray()
+        self.overflow: bool = False
         self.sink: AudioSink | None = None
         self._decode: Callable[[bytes], None]  # the sink's, from the moment there is one
         self._path: list[bytes | None] = []  # one entry per open bracket: the current key, None in an array

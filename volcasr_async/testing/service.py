@@ -75,13 +75,13 @@ class Service:
         self.files: dict[str, bytes] = {}
         self._clips: dict[str, Clip] = {}
         self._faults = faults
-        self.in_air = 0
+        self.in_air: int = 0
         self.courier: Callable[[Callback], None] | None = None  # takes what has to be sent, while somebody sends
         self.reset()
 
     def reset(self) -> None:
         """Forget everything that clients did; hosted audio stays."""
-        self.script = Script(self._faults, self.config.seed)
+        self.script: Script = Script(self._faults, self.config.seed)
         self.tasks: dict[str, Task] = {}
         self.charges: list[Charge] = []
         self.violations: list[Violation] = []
@@ -91,8 +91,9 @@ class Service:
         self.requests: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.querying: Counter[str] = Counter()
-        self.refused = 0
-        self.peak_in_air, self.peak_qps = self.in_air, 0
+        self.refused: int = 0
+        self.peak_in_air: int = self.in_air
+        self.peak_qps: int = 0
         self._starts, self._admitted = Window(1.0), Window(self.config.qps_window)
         self._audio: dict[str, Window] = {}
         self._numbers = count(1)
