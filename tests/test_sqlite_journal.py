@@ -13,8 +13,9 @@ import pytest
 from volcasr_async.editions import Standard
 from volcasr_async.errors import EmptyAudio, JournalError
 from volcasr_async.journal import STATES, Change, Journal, request_id_of
+from volcasr_async.journal_file import VERSION, summary
 from volcasr_async.models import Task, Transcript
-from volcasr_async.sqlite_journal import VERSION, SqliteJournal, summary
+from volcasr_async.sqlite_journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio
 

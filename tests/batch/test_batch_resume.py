@@ -117,10 +117,11 @@ async def test_a_lost_transcript(journal, edition):
     await run(simulator, links(2), client_with={"edition": edition}, journal=journal)
     change(journal, "UPDATE job SET delivered = 0")
     change(journal, "DELETE FROM transcript WHERE key = ?", links(1)[0])
-    for _ in range(2):
+    for expected in (links(2), []):
         outcomes = await run(simulator, links(2), client_with={"edition": edition}, journal=journal)
         if isinstance(edition, Standard):
             assert not errors(outcomes)
+            assert names(outcomes) == expected
         else:
             assert "redo" in str(errors(outcomes)[0])
             assert rows(journal) == ["done", "done"]
@@ -133,10 +134,14 @@ async def test_a_lost_transcript(journal, edition):
 async def test_what_is_uncertain_is_not_sent_again_unasked(journal, edition, allowed):
     """Where nobody can ask, a lost answer is reported each time, and sent again only where that is allowed."""
     simulator = Simulator(faults=[Fault("lost-answer", times=1, url="/0.mp3")])
-    for _ in range(3):
+    for number in range(3):
         outcomes = await run(simulator, links(2), client_with={"edition": edition}, journal=journal)
         (error,) = errors(outcomes)
         assert isinstance(error, SubmitUncertain)
+        assert ("an earlier run sent" in str(error)) == bool(number)
+        assert "RetryPolicy(" in str(error)
+        assert error.job.name == links(1)[0]
+        assert names(outcomes, Failed) == links(1)
     assert sorted(rows(journal)) == ["done", "uncertain"]
     assert len(simulator.charges) == 2
     outcomes = await run(simulator, links(2), client_with={"edition": edition, "retry": allowed}, journal=journal)
@@ -201,6 +206,7 @@ async def test_audio_inside_a_standard_submit_after_a_crash(journal, tmp_path):
     outcomes = await run(simulator, [path], client_with={"edition": edition}, journal=journal)
     assert isinstance(outcomes[0], Done)
     assert simulator.uploads[-1].size == path.stat().st_size
+    assert simulator.uploads[-1].request_id == "a0000000-0000-4000-8000-000000000000"
     assert not simulator.violations
 
 
@@ -250,7 +256,7 @@ async def test_no_secret_in_the_file(journal):
 async def test_a_second_process_is_refused(journal):
     """While a batch holds the journal another process is told so, and may read it."""
     program = (
-        "import sys, anyio; from pathlib import Path; from volcasr_async.sqlite_journal import SqliteJournal, summary\n"
+        "import sys, anyio; from pathlib import Path; from volcasr_async.journal_file import summary; from volcasr_async.sqlite_journal import SqliteJournal\n"
         "from volcasr_async.errors import JournalError\n"
         "print(summary(Path(sys.argv[1])))\n"
         "try: anyio.run(SqliteJournal.open, Path(sys.argv[1]))\n"

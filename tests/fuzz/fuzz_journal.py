@@ -16,7 +16,8 @@ from volcasr_async.cli.status import read_report
 from volcasr_async.editions import Standard
 from volcasr_async.errors import EmptyAudio, JournalError
 from volcasr_async.journal import STATES, Change, Entry, State
-from volcasr_async.sqlite_journal import SqliteJournal, summary
+from volcasr_async.journal_file import summary
+from volcasr_async.sqlite_journal import SqliteJournal
 
 _KEYS: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "uncertain")
 _TASK = Task(id=TASK_ID, edition=Standard(), request_id=TASK_ID, submitted_at=1.0, key="k")

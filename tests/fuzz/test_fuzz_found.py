@@ -24,6 +24,7 @@ from volcasr_async.editions import Edition
 from volcasr_async.errors import InputError, InvalidRequest, JournalError, RateLimited, without_queries
 from volcasr_async.job import as_edition, as_job, prepare
 from volcasr_async.journal import Change
+from volcasr_async.journal_file import summary
 from volcasr_async.options import Options
 from volcasr_async.probe import probe
 from volcasr_async.protocol.auc import AucDialect
@@ -31,7 +32,7 @@ from volcasr_async.protocol.messages import Access, Reply
 from volcasr_async.protocol.results import transcript_of
 from volcasr_async.protocol.standard import StandardDialect
 from volcasr_async.sources import AudioBytes
-from volcasr_async.sqlite_journal import SqliteJournal, summary
+from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.subtitles import to_markdown
 
 anyio = pytest.mark.anyio

@@ -6,9 +6,8 @@ A free list looks at one. Only public names are used, those that respx stands in
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -18,7 +17,8 @@ import httpx
 
 from volcasr_async._transport.body import Body
 from volcasr_async._transport.engine import IDLE_S, Headers, patience
-from volcasr_async._transport.replies import LONGEST_REPLY, OneReply, Pieces, announced, text_of, too_long
+from volcasr_async._transport.replies import LONGEST_REPLY, Pieces, announced, text_of, too_long
+from volcasr_async._transport.road import Road
 from volcasr_async._transport.security import Security
 from volcasr_async.protocol.messages import Reply
 
@@ -46,7 +46,7 @@ class Lanes:
         self._secure = parts.scheme == "https"
         self._urls: dict[str, httpcore.URL] = {}
         self._free: list[Lane] = []
-        self._all: dict[Lane, _Road] = {}
+        self._all: dict[Lane, Road] = {}
         self._gate = anyio.Semaphore(most, fast_acquire=True)
         self._proxy = httpx.Proxy(proxy) if proxy else None
         self._security = Security()
@@ -96,7 +96,7 @@ class Lanes:
                 return lane
             await self._drop(lane)
         context = await self._security.context() if self._secure else None
-        road = _Road()
+        road = Road()
         lane = _open(url, self._proxy, context, road)
         self._all[lane] = road
         return lane
@@ -113,53 +113,6 @@ class Lanes:
                     await road.aclose()
 
 
-class _Road(httpcore.AsyncNetworkBackend):
-    """Opens a lane's connection and can close it: cut off in a TLS handshake, httpcore 1.0.9 leaves it open for good."""
-
-    def __init__(self) -> None:
-        self._stream: OneReply | None = None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect as httpcore would by itself."""
-        self._stream = OneReply(await _backend().connect_tcp(host, port, timeout, local_address, socket_options))
-        return self._stream
-
-    def begin(self) -> None:
-        """Expect the head of a reply."""
-        if self._stream is not None:
-            self._stream.top.begin()
-
-    def follow(self, status: int, headers: Mapping[str, str]) -> None:
-        """Expect the body that a head promised."""
-        if self._stream is not None:
-            self._stream.top.follow(status, headers)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing came after the reply."""
-        return self._stream is None or self._stream.top.is_clean
-
-    async def aclose(self) -> None:
-        """Close what is below the lane; what the lane has closed is closed."""
-        if self._stream is not None:
-            await self._stream.aclose()
-
-
-def _backend() -> httpcore.AsyncNetworkBackend:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return cast("httpcore.AsyncNetworkBackend", httpcore.TrioBackend())  # pyright sees the stand-in for no trio
-    return cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
-
-
 class _Unshown(bytes):
     """A name or password that httpcore would log as it is."""
 
@@ -167,7 +120,7 @@ class _Unshown(bytes):
         return "b'***'"
 
 
-def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext | None, road: _Road) -> Lane:
+def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext | None, road: Road) -> Lane:
     if proxy is None:
         return httpcore.AsyncHTTPConnection(
             url.origin, ssl_context=context, keepalive_expiry=IDLE_S, network_backend=road
@@ -192,7 +145,7 @@ def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext 
     )
 
 
-async def _through(lane: Lane, request: httpcore.Request, road: _Road, came: Callable[[int], None]) -> Reply:
+async def _through(lane: Lane, request: httpcore.Request, road: Road, came: Callable[[int], None]) -> Reply:
     road.begin()
     reply = await lane.handle_async_request(request)
     try:

@@ -146,7 +146,7 @@ class Round:
 
     def _tell_what_was_held(self) -> None:
         """Say what an earlier run left; before anything moves on, for nothing is awaited since the batch was opened."""
-        from volcasr_async.sqlite_journal import summary
+        from volcasr_async.journal_file import summary
 
         found = {state: count for state, count, _ in summary(self._journal)}
         parts = [f"{found[state]:,} {words}" for state, words in _HELD.items() if found.get(state)]

@@ -112,7 +112,7 @@ def status(
 
 def read_report(path: Path, most: int) -> Report:
     """Read the journal without disturbing a batch that writes to it."""
-    from volcasr_async.sqlite_journal import DAMAGE, summary
+    from volcasr_async.journal_file import DAMAGE, summary
 
     found = {state: (count, audio_ms) for state, count, audio_ms in summary(path)}
     try:
