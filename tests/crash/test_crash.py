@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -121,6 +122,8 @@ def test_first_signal_drains(tmp_path: Path, number: signal.Signals) -> None:
         assert played.state()["in_air"] == 0
         states = Counter({state: count for (state, _), count in place.states().items()})
         assert states["sent"] == 0, "what was in the air came back"
+        [left] = [line for line in err.splitlines() if line.startswith("left: ")]
+        assert sum(map(int, re.findall(r"\d+", left))) == 60 - states["done"]
         status, err = end(place.run(resumed(err)))
         assert status == 0, err
         assert played.charges() == dict.fromkeys(place.urls, 1)

@@ -192,6 +192,8 @@ class Round:
         if stats is not None and (stats.read or self._failures.count or self._error is None):
             self._say_counts(stats)
             self._say_failures()
+            if self.unfinished:
+                self._say_left(stats)
         if self._error is not None:
             complain(self._error)
             return self._status(self._error)
@@ -217,6 +219,14 @@ class Round:
         refused = f", {stats.rejected:,} refused for the rate" if stats.rejected else ""
         audio = f"{stats.audio_s / 3600:.2f} h of audio"
         say(f"{audio} in {clock(stats.elapsed_s)}; {counted(stats.requests, 'request')}{each}{refused}", wrap=True)
+
+    def _say_left(self, stats: BatchStats) -> None:
+        """Tell what the line to go on with has before it."""
+        left = [(stats.waiting, "at the service"), (stats.sending, "to send")]
+        parts = [f"{count:,} {where}" for count, where in left if count]
+        parts += [] if stats.exhausted else ["the rest of the list"]
+        if parts:
+            say("left: ", ", ".join(parts), wrap=True)
 
     def _say_failures(self) -> None:
         failures = self._failures
