@@ -1,5 +1,8 @@
 """`Limits(max_waiting=...)`: who is turned away, at once and unsent; who never is; and when to come again."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
 import anyio
 import pytest
 from io_kit import PLAIN, client, is_idle
@@ -7,6 +10,7 @@ from io_kit import PLAIN, client, is_idle
 from volcasr_async import (
     AudioStream,
     BudgetFull,
+    Done,
     InputError,
     Limits,
     Pending,
@@ -26,12 +30,12 @@ WAV = make_wav(60)
 class Crowd:
     """Calls made at the same moment, and how each ended, with the time since then."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.done: list[float] = []
         self.refused: list[tuple[float, BudgetFull]] = []
         self.began = anyio.current_time()
 
-    async def one(self, verb, *args, **more):
+    async def one(self, verb: Callable[..., Awaitable[object]], *args: Any, **more: Any) -> None:
         try:
             await verb(*args, **more)
             self.done.append(anyio.current_time() - self.began)
@@ -39,7 +43,7 @@ class Crowd:
             self.refused.append((anyio.current_time() - self.began, error))
 
 
-async def test_one_more_than_may_wait_is_refused_at_once():
+async def test_one_more_than_may_wait_is_refused_at_once() -> None:
     """Of twenty calls one starts, five wait and have their turn, fourteen are told at once when to come again."""
     simulator = Simulator()
     async with client(simulator, limits=Limits(qps=2, max_waiting=5)) as asr, anyio.create_task_group() as tasks:
@@ -57,7 +61,7 @@ async def test_one_more_than_may_wait_is_refused_at_once():
     assert is_idle(asr)
 
 
-async def test_who_comes_again_when_told_finds_a_place():
+async def test_who_comes_again_when_told_finds_a_place() -> None:
     """After `retry_after_s` those that waited have had their turn."""
     async with client(Simulator(), limits=Limits(qps=2, max_waiting=5)) as asr, anyio.create_task_group() as tasks:
         crowd = Crowd()
@@ -66,11 +70,11 @@ async def test_who_comes_again_when_told_finds_a_place():
         await anyio.sleep(0.1)
         await anyio.sleep(crowd.refused[0][1].retry_after_s)
         assert asr.stats.waiting == 0
-        assert await asr.submit(PLAIN)
+        assert (await asr.submit(PLAIN)).id
 
 
 @pytest.mark.parametrize("limits", [Limits(qps=2, max_waiting=0), Limits(qps=None, concurrency=1, max_waiting=0)])
-async def test_nobody_may_wait(limits):
+async def test_nobody_may_wait(limits: Limits) -> None:
     """With 0 a call either starts at once or is refused, whether the rate or a slot is missing."""
     async with client(Simulator(reply_delay=0.5), limits=limits) as asr:
         for _ in range(3):
@@ -83,7 +87,7 @@ async def test_nobody_may_wait(limits):
         assert is_idle(asr)
 
 
-async def test_by_default_all_wait():
+async def test_by_default_all_wait() -> None:
     """Without a limit nobody is refused."""
     async with client(Simulator(), limits=Limits(qps=10)) as asr, anyio.create_task_group() as tasks:
         crowd = Crowd()
@@ -92,7 +96,7 @@ async def test_by_default_all_wait():
     assert (len(crowd.done), crowd.refused) == (100, [])
 
 
-async def test_where_slots_are_short_the_estimate_follows_the_line():
+async def test_where_slots_are_short_the_estimate_follows_the_line() -> None:
     """Long requests hold their slots: who is refused is told how long the line really takes, not what the rate allows."""
     simulator = Simulator(flash_time=20)
     limits = Limits(qps=None, concurrency=2, max_waiting=4)
@@ -107,7 +111,7 @@ async def test_where_slots_are_short_the_estimate_follows_the_line():
     assert len(crowd.done) == 6
 
 
-async def test_a_pause_of_the_submits_is_told():
+async def test_a_pause_of_the_submits_is_told() -> None:
     """After "too many hours of audio" the estimate knows of the pause."""
     budget = KeyBudget(Limits(max_waiting=0))
     async with budget.turn("submit", first=True) as turn:
@@ -124,7 +128,7 @@ async def test_a_pause_of_the_submits_is_told():
         pass
 
 
-async def test_queries_are_never_refused():
+async def test_queries_are_never_refused() -> None:
     """What has been accepted is asked about and waited for, however many wait to submit."""
     simulator = Simulator(processing_time=3)
     async with client(simulator, limits=Limits(qps=2, max_waiting=3)) as asr:
@@ -143,7 +147,7 @@ async def test_queries_are_never_refused():
     assert len(crowd.done) == 13
 
 
-async def test_waiting_queries_are_no_reason_to_refuse_a_submit():
+async def test_waiting_queries_are_no_reason_to_refuse_a_submit() -> None:
     """They take turns with it; only calls that wait to submit are counted."""
     async with client(Simulator(processing_time=60), limits=Limits(qps=2, max_waiting=1)) as asr:
         task = await asr.submit(PLAIN)
@@ -152,11 +156,11 @@ async def test_waiting_queries_are_no_reason_to_refuse_a_submit():
                 tasks.start_soon(asr.query, task)
             await anyio.sleep(0.1)
             assert asr.stats.waiting >= 9
-            assert await asr.submit(PLAIN)
+            assert (await asr.submit(PLAIN)).id
 
 
 @pytest.mark.parametrize("kind", ["rate-limited", "refuse-busy", "reset", "html-502"])
-async def test_what_was_sent_once_is_not_turned_away(kind):
+async def test_what_was_sent_once_is_not_turned_away(kind: str) -> None:
     """A submit that has to be repeated waits like before, though newcomers are refused."""
     simulator = Simulator(faults=[Fault(kind, on="submit", times=2)])
     retry = RetryPolicy(first=0.01, longest=0.02)
@@ -170,7 +174,7 @@ async def test_what_was_sent_once_is_not_turned_away(kind):
     assert len(simulator.charges) == 1
 
 
-async def test_a_repeated_submit_takes_a_place_in_the_line():
+async def test_a_repeated_submit_takes_a_place_in_the_line() -> None:
     """A service that refuses everything does not let a crowd grow behind the limit's back."""
     simulator = Simulator(faults=[Fault("rate-limited", on="submit")])
     async with client(simulator, limits=Limits(qps=1, max_waiting=5)) as asr, anyio.create_task_group() as tasks:
@@ -184,7 +188,7 @@ async def test_a_repeated_submit_takes_a_place_in_the_line():
     assert is_idle(asr)
 
 
-async def test_a_fresh_task_after_a_billed_one_is_not_turned_away():
+async def test_a_fresh_task_after_a_billed_one_is_not_turned_away() -> None:
     """`RetryPolicy(new_tasks=1)` submits once more for a job that has cost something already."""
     simulator = Simulator(processing_time=0.1, faults=[Fault("task-failed", times=1)])
     policies = {"retry": RetryPolicy(new_tasks=1), "poll": PollPolicy(first=0.5)}
@@ -193,25 +197,25 @@ async def test_a_fresh_task_after_a_billed_one_is_not_turned_away():
     assert simulator.requests["submit"] == 2
 
 
-async def test_a_batch_neither_counts_nor_is_refused():
+async def test_a_batch_neither_counts_nor_is_refused() -> None:
     """A list of hundreds goes on beside interactive calls, of which each finds its place."""
     asr = client(Simulator(processing_time=0.1), limits=Limits(qps=20, max_waiting=1))
     done = 0
     async with asr, asr.batch([f"{PLAIN}?{number}" for number in range(60)]) as batch:
         async for outcome in batch:
-            done += isinstance(outcome.transcript, Transcript)
+            done += isinstance(outcome, Done)
             if done % 10 == 0:
-                assert await asr.submit(PLAIN)
+                assert (await asr.submit(PLAIN)).id
     assert done == 60
 
 
-async def test_who_waits_for_room_counts_too():
+async def test_who_waits_for_room_counts_too() -> None:
     """An upload that finds no room in the air waits; its stream is untouched when it is refused, and good later."""
     simulator = Simulator(flash_time=10)
     limits = Limits(qps=None, upload_bytes=len(WAV), max_waiting=1)
     touched: list[int] = []
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         touched.append(1)
         yield WAV
 
@@ -227,14 +231,14 @@ async def test_who_waits_for_room_counts_too():
             with pytest.raises(BudgetFull):
                 await asr.transcribe(stream)
             assert touched == []
-            assert await asr.submit(PLAIN)  # a link needs no room
+            assert (await asr.submit(PLAIN)).id  # a link needs no room
         assert is_idle(asr)
         assert (await asr.transcribe(stream)).text
     assert [round(at) for at in crowd.done] == [10, 20]
     assert len(simulator.uploads) == 3
 
 
-async def test_who_is_cancelled_leaves_a_place():
+async def test_who_is_cancelled_leaves_a_place() -> None:
     """A caller that has gone is counted no longer, whether it waited for a turn or for room."""
     limits = Limits(qps=None, concurrency=1, upload_bytes=len(WAV), max_waiting=2)
     async with client(Simulator(flash_time=60), limits=limits) as asr, anyio.create_task_group() as tasks:
@@ -255,7 +259,7 @@ async def test_who_is_cancelled_leaves_a_place():
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "1", True])
-async def test_refused_values(value):
+async def test_refused_values(value: Any) -> None:
     """What is no count is an `InputError` that says what is."""
     with pytest.raises(InputError, match="at least 0"):
         Limits(max_waiting=value)

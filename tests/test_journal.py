@@ -11,13 +11,13 @@ from volcasr_async.journal import STATES, State, request_id_of
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 
 
-def test_states():
+def test_states() -> None:
     """The list and the type name the same states."""
     assert get_args(State) == STATES
 
 
 @given(st.text(), st.text(), st.integers(0, 99), st.integers(0, 99))
-def test_ids(key, other, attempt, next_attempt):
+def test_ids(key: str, other: str, attempt: int, next_attempt: int) -> None:
     """An id depends on key and attempt, and on nothing else."""
     one = request_id_of(ID, key, attempt)
     assert str(UUID(one)) == one

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -23,18 +25,24 @@ ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 TASK = Task(id=ID, edition=Standard(), request_id=ID, submitted_at=1.0, key="k")
 
 
-def change(key="k", state="sent", **more):
-    return Change(
-        **({"key": key, "state": state, "edition": "{}", "attempt": 0, "request_id": ID, "fingerprint": "f"} | more)
-    )
+def change(key: str = "k", state: str = "sent", **more: Any) -> Change:
+    said: dict[str, Any] = {
+        "key": key,
+        "state": state,
+        "edition": "{}",
+        "attempt": 0,
+        "request_id": ID,
+        "fingerprint": "f",
+    }
+    return Change(**(said | more))
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "run.db"
 
 
-def query(path, statement):
+def query(path: Path, statement: str) -> list[Any]:
     connection = sqlite3.connect(path)
     try:
         return connection.execute(statement).fetchall()
@@ -42,7 +50,7 @@ def query(path, statement):
         connection.close()
 
 
-async def test_what_is_settled_is_there_again(path):
+async def test_what_is_settled_is_there_again(path: Path) -> None:
     """A key comes back as it was written last, with its task and its transcript."""
     journal: Journal = await SqliteJournal.open(path)
     for state in ("planned", "sent", "accepted"):
@@ -70,7 +78,7 @@ async def test_what_is_settled_is_there_again(path):
     await journal.aclose()
 
 
-async def test_an_id_is_derived(path):
+async def test_an_id_is_derived(path: Path) -> None:
     """The same journal, key and attempt give the same id, anything else another."""
     journal = await SqliteJournal.open(path)
     first = journal.id
@@ -83,11 +91,11 @@ async def test_an_id_is_derived(path):
     assert request_id_of(first, "a", 0) == request_id_of(first, "a", 0)
 
 
-async def test_the_documented_tables_are_the_real_ones(path):
+async def test_the_documented_tables_are_the_real_ones(path: Path) -> None:
     """Columns, states, version and permissions are as the module says, and plain sqlite3 reads them meanwhile."""
     journal = await SqliteJournal.open(path)
     columns = [row[1] for row in query(path, "PRAGMA table_info(job)")]
-    said = " ".join(sys.modules[SqliteJournal.__module__].__doc__.split())
+    said = " ".join(str(sys.modules[SqliteJournal.__module__].__doc__).split())
     assert ", ".join(columns) in said
     assert [row[1] for row in query(path, "PRAGMA table_info(transcript)")] == ["key", "log_id", "silent", "raw"]
     assert dict(query(path, "SELECT name, value FROM meta")) == {"id": journal.id}
@@ -104,13 +112,13 @@ async def test_the_documented_tables_are_the_real_ones(path):
     await journal.aclose()
 
 
-async def _opened(path):
+async def _opened(path: Path) -> str:
     with pytest.raises(JournalError) as caught:
         await SqliteJournal.open(path)
     return str(caught.value)
 
 
-async def test_files_that_are_no_journal(path, tmp_path):
+async def test_files_that_are_no_journal(path: Path, tmp_path: Path) -> None:
     """A folder, a missing folder, other data, other databases and newer journals are refused with a cure, unchanged."""
     assert "name a file" in await _opened(tmp_path)
     assert "make it" in await _opened(tmp_path / "none" / "run.db")
@@ -143,7 +151,7 @@ async def test_files_that_are_no_journal(path, tmp_path):
         ("DROP TABLE meta", "broken"),
     ],
 )
-async def test_damaged_journals(path, damage, said):
+async def test_damaged_journals(path: Path, damage: str, said: str) -> None:
     """A newer schema and a journal without its id are refused, and the lock is let go of."""
     journal = await SqliteJournal.open(path)
     await journal.aclose()
@@ -155,7 +163,7 @@ async def test_damaged_journals(path, damage, said):
         assert said in await _opened(path)
 
 
-async def test_damaged_rows(path):
+async def test_damaged_rows(path: Path) -> None:
     """Rows and tables that cannot be read are `JournalError`, not what lies below."""
     journal = await SqliteJournal.open(path)
     journal.note(change())
@@ -176,7 +184,7 @@ async def test_damaged_rows(path):
     await journal.aclose()
 
 
-async def test_permissions(path):
+async def test_permissions(path: Path) -> None:
     """A file that may not be written is refused with the reason."""
     if os.geteuid() == 0:
         pytest.skip("root may write everything")
@@ -186,7 +194,7 @@ async def test_permissions(path):
     assert "cannot be written" in await _opened(path.with_name("other.db"))
 
 
-async def test_one_at_a_time(path):
+async def test_one_at_a_time(path: Path) -> None:
     """A journal in use is refused, again and again, and free after its end; the refusal takes no lock away."""
     journal = await SqliteJournal.open(path)
     program = "import sys, anyio\nfrom pathlib import Path\nfrom volcasr_async.sqlite_journal import SqliteJournal\nanyio.run(SqliteJournal.open, Path(sys.argv[1]))"
@@ -200,7 +208,7 @@ async def test_one_at_a_time(path):
     await (await SqliteJournal.open(path)).aclose()
 
 
-async def test_a_cancelled_settle_loses_nothing(path):
+async def test_a_cancelled_settle_loses_nothing(path: Path) -> None:
     """Whenever a settle is cancelled, the next one writes what was noted."""
     journal = await SqliteJournal.open(path)
     for number in range(30):
@@ -208,7 +216,7 @@ async def test_a_cancelled_settle_loses_nothing(path):
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
 
-                async def cancel(turns=number % 6):
+                async def cancel(turns: int = number % 6) -> None:
                     for _ in range(turns):
                         await anyio.lowlevel.checkpoint()
                     scope.cancel()
@@ -221,7 +229,7 @@ async def test_a_cancelled_settle_loses_nothing(path):
     await journal.aclose()
 
 
-async def test_what_cannot_be_written_is_no_lie(path):
+async def test_what_cannot_be_written_is_no_lie(path: Path) -> None:
     """After a failed write the journal takes nothing more, says why, and holds what was settled before."""
     journal = await SqliteJournal.open(path)
     journal.note(change("before"))
@@ -263,7 +271,7 @@ DISK_FULL = """
 """
 
 
-def test_a_full_disk(path):
+def test_a_full_disk(path: Path) -> None:
     """When the disk is full the batch ends with a `JournalError`, and every outcome that came stands in the file."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(DISK_FULL), str(path)], capture_output=True, text=True, check=False

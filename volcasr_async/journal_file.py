@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -42,16 +43,27 @@ DAMAGE: tuple[type[Exception], ...] = (sqlite3.Error, MemoryError, ValueError)
 
 def open_file(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
     """Open or make a journal: the connection, the lock beside it, the journal's id. `JournalError` where it cannot be."""
-    if not path.parent.is_dir():
-        raise JournalError(f"{path.parent} is no folder: make it, or name another place for the journal")
-    if path.is_dir():
-        raise JournalError(f"{path} is a folder; name a file for the journal")
-    guard = _guard(Path(os.path.realpath(path)))  # a journal that has two names is one journal
+    with _possible(path):
+        if not path.parent.is_dir():
+            raise JournalError(f"{path.parent} is no folder: make it, or name another place for the journal")
+        if path.is_dir():
+            raise JournalError(f"{path} is a folder; name a file for the journal")
+        guard = _guard(Path(os.path.realpath(path)))  # a journal that has two names is one journal
     try:
         return _connect(path, guard)
     except BaseException:
         guard.close()
         raise
+
+
+@contextmanager
+def _possible(path: Path) -> Iterator[None]:
+    """Refuse a name that no file can have, or one in a folder that may not be entered."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise JournalError(f"{str(path)!r} can be no journal: {why}; name another place") from error
 
 
 def _guard(path: Path) -> sqlite3.Connection:
@@ -64,7 +76,8 @@ def _guard(path: Path) -> sqlite3.Connection:
         guard.close()
         if "locked" in str(error):
             raise JournalError(f"{path} is in use: wait for that batch's end, or use a journal of your own") from error
-        raise JournalError(f"{beside} is needed as the journal's lock: {error}; move it away") from error
+        cure = "see to its folder's permissions" if "readonly" in str(error) else "move it away"
+        raise JournalError(f"{beside} is needed as the journal's lock: {error}; {cure}") from error
     return guard
 
 
@@ -122,8 +135,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
 
 def summary(path: Path) -> list[tuple[State, int, int]]:
     """Read states with their counts and audio milliseconds, also while a batch writes."""
-    if not path.is_file():
-        raise JournalError(f"there is no journal {path}")
+    with _possible(path):
+        if not path.is_file():
+            raise JournalError(f"there is no journal {path}")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:

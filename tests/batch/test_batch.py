@@ -96,12 +96,19 @@ async def test_items_that_are_no_audio():
     assert len(failed) == len(wrong)
     assert all(isinstance(outcome.error, InputError) for outcome in failed)
     assert [outcome.job.source for outcome in failed[:3]] == wrong[:3]
+    assert [outcome.job.name for outcome in failed[:4]] == ["42", "None", str(wrong[2]), "no link"]
 
 
-async def test_options_of_a_wrong_type():
-    """A job with nonsense inside fails alone."""
-    outcomes = await run(Simulator(), [Job(links(1)[0], options=5), links(2)[1]])
-    assert len(errors(outcomes)) == 1
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_options_of_a_wrong_type(tmp_path, recorded):
+    """A job with nonsense inside fails alone, and its error says which one it is."""
+    journal = tmp_path / "run.db" if recorded else None
+    outcomes = await run(Simulator(), [Job(links(1)[0], options=5), links(2)[1]], journal=journal)
+    (error,) = errors(outcomes)
+    assert isinstance(error, InputError)
+    assert str(error).startswith(f"{links(1)[0]} cannot be sent: ")
+    assert error.__cause__ is not None
+    assert str(error.__cause__) in str(error)
     assert len(names(outcomes)) == 1
 
 
@@ -347,7 +354,8 @@ async def test_files_that_cannot_be_read(tmp_path):
     outcomes = await run(Simulator(), [tmp_path / "none.wav", tmp_path / "empty.wav", stream, tmp_path, good])
     assert names(outcomes) == [str(good)]
     assert len(errors(outcomes)) == 4
-    assert any(isinstance(error.__cause__, ZeroDivisionError) for error in errors(outcomes))
+    (broken,) = (error for error in errors(outcomes) if isinstance(error.__cause__, ZeroDivisionError))
+    assert str(broken) == "live (1000 bytes) cannot be sent: ZeroDivisionError: no more"
 
 
 @pytest.mark.parametrize("bad", ["key", "quota"])

@@ -1,11 +1,12 @@
 """Bad days: whatever goes wrong on the way, each recording ends once and is charged once."""
 
+import anyio
 import pytest
-from batch_kit import BAD_DAY, errors, links, names, outcomes_of, run
+from batch_kit import BAD_DAY, change, errors, links, names, outcomes_of, rows, run
 from io_kit import EDITIONS, client, is_idle
 
-from volcasr_async import Limits, SubmitUncertain
-from volcasr_async.errors import JournalError
+from volcasr_async import ApiKey, AucV1, Job, Limits, SubmitUncertain
+from volcasr_async.errors import ConfigurationError, JournalError
 from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.testing import Fault, Simulator
 
@@ -77,3 +78,74 @@ async def test_a_journal_that_fails_anywhere(tmp_path, calls):
     outcomes = await run(simulator, links(8), journal=path)
     assert not errors(outcomes)
     assert set(simulator.charges_by_source.values()) == {1}
+
+
+async def test_a_journal_that_cannot_bring_what_it_has(tmp_path):
+    """An outcome that cannot be read ends the batch, for the others could not be either; it is none of the job's own."""
+    path, simulator = tmp_path / "run.db", Simulator()
+    await run(simulator, links(3), journal=path)
+    change(path, "UPDATE job SET delivered = 0")
+    journal = await SqliteJournal.open(path)
+    failing = Failing(journal, 3)  # settle, look_up, transcript
+    came = []
+    async with client(simulator) as asr:
+        with pytest.raises(JournalError, match="no more"):
+            async with asr.batch(links(3), journal=failing, window=3) as batch:
+                async for outcome in batch:
+                    came.append(outcome)
+        assert is_idle(asr)
+    assert came == []
+    await journal.aclose()
+    assert rows(path, "state, delivered") == [("done", 0)] * 3
+
+
+async def test_the_first_error_is_the_one_that_is_told():
+    """What ended the batch is not hidden by what went wrong with the requests that were in the air then."""
+
+    async def items():
+        for link in links(3):
+            yield link
+        await anyio.sleep(1)
+        raise LookupError("the list broke")
+
+    simulator = Simulator(faults=[Fault("quota-lifetime", on="submit")], reply_delay=5.0)
+    async with client(simulator) as asr:
+        with pytest.raises(LookupError, match="the list broke"):
+            await outcomes_of(asr, items())
+        assert is_idle(asr)
+    assert simulator.requests["submit"] == 3
+
+
+class Worn(Failing):
+    """A journal of somebody's own, which fails once, with an error of its own."""
+
+    def _count(self):
+        self._left -= 1
+        if self._left == 0:
+            raise RuntimeError("worn out")
+
+
+@pytest.mark.parametrize(("edition", "calls"), [("standard", 3), ("standard", 4), (AucV1("volc_auc_common"), 4)])
+async def test_a_journal_that_fails_in_its_own_way(tmp_path, edition, calls):
+    """It ends the iteration as it is, and what cannot be written down is not sent."""
+    journal = await SqliteJournal.open(tmp_path / "run.db")
+    simulator = Simulator()
+    async with client(simulator, edition=edition, limits=Limits(qps=None, concurrency=1)) as asr:
+        with pytest.raises(RuntimeError, match="worn out"):
+            await outcomes_of(asr, links(1), journal=Worn(journal, calls))
+        assert is_idle(asr)
+    await journal.aclose()
+    assert simulator.requests["submit"] == (1 if (edition, calls) == ("standard", 4) else 0)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("whose", ["client", "job"])
+async def test_credentials_that_cannot_be_used(tmp_path, recorded, whose):
+    """Credentials that do not fit the edition end the batch with what is missing, and nothing is sent to it."""
+    simulator, v1 = Simulator(), AucV1("volc_auc_common")
+    edition, items = (v1, links(3)) if whose == "client" else (None, [Job(links(1)[0], edition=v1)])
+    async with client(simulator, credentials=ApiKey("0123456789abcdef"), edition=edition) as asr:
+        with pytest.raises(ConfigurationError, match="AppKey"):
+            await outcomes_of(asr, items, journal=tmp_path / "run.db" if recorded else None)
+        assert is_idle(asr)
+    assert not simulator.requests

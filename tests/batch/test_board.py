@@ -6,10 +6,11 @@ import pytest
 from volcasr_async import ApiKey, Job, Limits, PollPolicy, RetryPolicy, Standard
 from volcasr_async._budget import KeyBudget
 from volcasr_async.batch.board import Board
-from volcasr_async.batch.flight import Flight, as_failure
+from volcasr_async.batch.flight import Flight, as_failure, late
 from volcasr_async.batch.rooms import Rooms
 from volcasr_async.errors import InputError, TransportError
 from volcasr_async.job import prepare
+from volcasr_async.models import Task
 from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access
 from volcasr_async.protocol.progress import Progress, Rules
@@ -65,6 +66,133 @@ def test_paused_submits():
     assert (board.next_at(0.0, 50.0), board.next_at(0.0, 0.0)) == (50.0, 2.0)
 
 
+def test_the_sooner_of_two():
+    """A query is due though submits are paused, and a submit may go though no query is due."""
+    board = Board()
+    board.arm(flight("new"))
+    waits = flight("waits", "wait", due=7.0)
+    board.plan(waits, waits.under_way)
+    assert board.next_at(0.0, 50.0) == 7.0
+    assert board.next_at(0.0, 3.0) == 3.0
+
+
+def crowd(board, *, submits, queries):
+    for number in range(submits):
+        board.arm(flight(f"new-{number}"))
+    for number in range(queries):
+        one = flight(f"waits-{number}", "wait", asks=1)
+        board.plan(one, one.under_way)
+
+
+def test_submits_and_queries_share():
+    """While both could be made, neither keeps the other waiting; a little more than half are queries."""
+    board = Board()
+    crowd(board, submits=100, queries=100)
+    picked = [pick(board, 1.0, left=1000) for _ in range(100)]
+    assert 40 <= sum(name.startswith("new") for name in picked) < 50
+
+
+@pytest.mark.parametrize(
+    ("left", "armed", "rate", "first"),
+    [
+        (0, 10, 20.0, "new"),
+        (290, 10, 20.0, "new"),
+        (300, 10, 20.0, "waits"),
+        (0, 310, 20.0, "waits"),
+        (None, 10, 20.0, "waits"),
+        (0, 10, None, "waits"),
+    ],
+)
+def test_the_last_submits_go_first(left, armed, rate, first):
+    """At the end of the list, what can be submitted within one and a half times a task's usual time goes first of all."""
+    board = Board()
+    for _ in range(20):
+        board.finished(flight("done", since=90.0).under_way, 100.0)
+    crowd(board, submits=armed, queries=10)
+    picked = [board.pick(1.0, submits_at=0.0, left=left, rate=rate).key for _ in range(5)]
+    assert (sum(name.startswith("new") for name in picked) == 5) == (first == "new")
+
+
+def asked(board, at, *, since, found, times=16, asks=1):
+    for _ in range(times):
+        progress = flight("other", "wait", since=since, asks=asks).under_way
+        (board.finished if found else board.unfinished)(progress, at)
+
+
+def waiting(board, *, since, due, state="wait", asks=0):
+    one = flight("one", state, due, since=since, asks=asks)
+    board.plan(one, one.under_way)
+    return one.under_way
+
+
+def test_first_questions_are_put_off_while_none_finds_a_result():
+    """Tasks of a batch take similar times: the next one is asked about when it is older, and not before."""
+    board = Board()
+    asked(board, 102.0, since=100.0, found=False)
+    later = waiting(board, since=200.0, due=202.0)
+    at = board.next_at(202.0, 0.0)
+    assert 203.0 < at < 203.5
+    assert later.due == pytest.approx(at, abs=0.05)
+    assert (pick(board, at - 0.1), len(board), board.waiting) == (None, 1, 1)
+    assert (pick(board, at), len(board), board.next_at(300.0, 0.0)) == ("one", 0, None)
+
+
+def test_first_questions_come_sooner_again_when_most_find_a_result():
+    """What was learned is unlearned: tasks that are found at once are asked about a little earlier each time."""
+    board = Board()
+    asked(board, 102.0, since=100.0, found=False)
+    asked(board, 203.2, since=200.0, found=True)
+    waiting(board, since=300.0, due=302.0)
+    assert board.next_at(302.0, 0.0) == pytest.approx(302.88, abs=0.05)
+
+
+def test_a_short_while_is_waited_too():
+    """Also who lacks less than a second is put off, for a question in vain costs more."""
+    board = Board()
+    asked(board, 102.0, since=100.0, found=False)
+    waiting(board, since=200.0, due=202.5)
+    assert board.next_at(202.5, 0.0) == pytest.approx(203.2, abs=0.05)
+
+
+def test_all_who_are_too_young_are_put_off_at_once():
+    """One look puts off everybody who is due and too young, in their order, and brings whoever is old enough."""
+    board = Board()
+    asked(board, 10.0, since=0.0, found=False)
+    for name, since in (("young", 100.0), ("younger", 101.0), ("old", 60.0)):
+        one = flight(name, "wait", due=102.0 if name != "old" else 104.0, since=since)
+        board.plan(one, one.under_way)
+    assert [pick(board, 104.0) for _ in range(2)] == ["old", None]
+    assert board.next_at(104.0, 0.0) == pytest.approx(116.0, abs=0.05)
+    assert [pick(board, 117.1) for _ in range(2)] == ["young", "younger"]
+
+
+@pytest.mark.parametrize(
+    "lesson",
+    [
+        {"found": True},
+        {"found": False, "asks": 2},
+        {"found": False, "times": 15},
+        {"found": False, "since": 102.0},
+    ],
+    ids=["most found one", "not their first", "too few", "at once"],
+)
+def test_what_puts_nobody_off(lesson):
+    """Only many first questions in vain do."""
+    board = Board()
+    asked(board, 102.0, **({"since": 100.0} | lesson))
+    waiting(board, since=200.0, due=202.0)
+    assert (board.next_at(202.0, 0.0), pick(board, 202.0)) == (202.0, "one")
+
+
+@pytest.mark.parametrize("one", [{"asks": 1}, {"state": "ask"}, {"since": 198.9}], ids=str)
+def test_who_is_not_put_off(one):
+    """Neither who was asked about before, nor who may not be there at all, nor who is nearly old enough."""
+    board = Board()
+    asked(board, 102.0, since=100.0, found=False)
+    waiting(board, **({"since": 200.0, "due": 202.0} | one))
+    assert (board.next_at(202.0, 0.0), pick(board, 202.0)) == (202.0, "one")
+
+
 def test_what_the_service_has_nothing_of():
     """Ready ones and refused ones are unsent; doubtful ones and queries are not."""
     board = Board()
@@ -87,9 +215,20 @@ def test_failures():
     """An error of ours stays, one of the caller's becomes ours, without signed links."""
     ours = InputError("x")
     assert as_failure("k", ours) is ours
-    theirs = as_failure("k", KeyError("https://e.com/a?secret"))
+    theirs = as_failure("k", OSError("https://e.com/a?secret broke"))
+    assert "k cannot be sent: OSError: https://e.com/a?" in str(theirs)
     assert "secret" not in str(theirs)
-    assert isinstance(theirs.__cause__, KeyError)
+    assert isinstance(theirs.__cause__, OSError)
+
+
+def test_a_job_whose_time_is_up():
+    """The error carries the job and its task, and says in hours how long it took and what can be done."""
+    one = flight("a")
+    task = Task(id="t", edition=Standard(), request_id="t", submitted_at=0.0)
+    taken, not_taken = late(one, task, 3 * 3600.0), late(one, None, 1800.0)
+    assert "a was not finished within 3 h; its task can be waited for" in str(taken)
+    assert "within 0.5 h; the service has not taken it" in str(not_taken)
+    assert (taken.task, taken.job, not_taken.task, not_taken.job) == (task, one.job, None, one.job)
 
 
 class _Upload:
@@ -119,3 +258,19 @@ async def test_rooms():
     await rooms.leave(two)
     await rooms.close()
     assert budget.stats.upload_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_a_room_that_is_left_is_free_at_once():
+    """Who left has no room, and the next one has it without waiting."""
+    budget = KeyBudget(Limits(upload_bytes=10))
+    rooms = Rooms(budget)
+    one, two = flight("one"), flight("two")
+    await rooms.take(one, _Upload())
+    await rooms.leave(one)
+    assert (rooms.has(one), budget.stats.upload_bytes) == (False, 0)
+    with anyio.fail_after(1):
+        assert await rooms.take(two, _Upload())
+    rooms.give_up()
+    assert budget.stats.upload_bytes == 10
+    await rooms.close()

@@ -57,3 +57,20 @@ async def test_audio_hours_pause_submits_only():
     seconds, _ = await timed(simulator, 120, Limits(qps=20))
     assert seconds > 1000
     assert simulator.answers["45000131"] < 120
+
+
+async def test_the_end_of_the_list_goes_out_first():
+    """Once tasks are known to take long, what is left of the list is sent at the full rate, and all ends the sooner."""
+    simulator = Simulator(qps=10, processing_time=30, processing_sigma=0.3)
+    async with client(simulator, limits=Limits(qps=10)) as asr, asr.batch(links(300)) as batch:
+        async for _ in batch:
+            if not batch.stats.sending:
+                break
+        assert batch.stats.elapsed_s < 56  # 63 where submits and queries share the rate to the end
+
+
+async def test_few_questions_find_nothing():
+    """Tasks that take long are asked about when they may be done: little more than two requests a job all the same."""
+    simulator = Simulator(processing_time=28, processing_sigma=0.05)
+    _, requests = await timed(simulator, 200, Limits(qps=10))
+    assert requests < 3.1  # 3.4 where nothing is learned

@@ -1,13 +1,14 @@
 """The input: names, and never more than was asked for."""
 
+import pickle
 from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from volcasr_async import AudioBytes, AudioUrl, Job
+from volcasr_async import AudioBytes, AudioStream, AudioUrl, Job
 from volcasr_async.batch.feed import Feed, is_nameless, job_of, key_of, stand_in
 from volcasr_async.errors import InputError
 
@@ -40,11 +41,22 @@ def test_any_item_has_a_key(item):
     key_of(item).encode()
 
 
+async def nothing():
+    yield b""
+
+
+def test_a_name_is_no_longer_than_a_line():
+    """What is no audio may be anything, also a whole table that was read by mistake."""
+    assert key_of({"url": "x" * 1000}) == "{'url': '" + "x" * 191
+
+
 def test_who_has_no_name():
     """Only audio in memory or passing through that nobody named."""
     assert is_nameless(b"a")
     assert is_nameless(AudioBytes(b"a"))
     assert is_nameless(Job(b"a"))
+    assert is_nameless(AudioStream(nothing(), 5))
+    assert not is_nameless(AudioStream(nothing(), 5, name="x"))
     assert not is_nameless(Job(b"a", key="k"))
     assert not is_nameless(AudioBytes(b"a", name="x"))
     assert not is_nameless(LINK)
@@ -59,6 +71,16 @@ def test_jobs():
     assert (shown.source, shown.name) == (7, "7")
     with pytest.raises(InputError):
         job_of(7)
+
+
+@pytest.mark.parametrize(("item", "shown"), [(7, 7), (None, None), ("http://[x?sig=secret", "http://[x")])
+def test_what_is_no_job_travels_too(item, shown):
+    """A stand-in comes out of a pickle as it went in, but for what may be secret."""
+    packed = pickle.dumps(stand_in(item, "its key"))
+    there = pickle.loads(packed)
+    assert b"secret" not in packed
+    assert (there.source, there.name, there.key) == (shown, "its key", "its key")
+    assert pickle.dumps(there) == packed
 
 
 @pytest.mark.anyio
@@ -92,3 +114,36 @@ async def test_chunks(later):
         while chunk := await feed.chunk(50):
             got += chunk
     assert got == [str(number) for number in range(10)]
+
+
+@pytest.mark.anyio
+@given(asks=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.0, 0.15, 0.3, 5.0])), min_size=1, max_size=8))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_an_async_input_is_read_as_far_as_was_asked(anyio_backend_name, asks):
+    """Nothing is read before somebody asks, never more than was asked for, and all of that while nobody waits for it."""
+    if anyio_backend_name == "trio":
+        pytest.skip("the same arithmetic; trio's clock takes 20 ms for each jump")
+    read = 0
+
+    async def items_later():
+        nonlocal read
+        for number in range(30):
+            await anyio.sleep(0.1)
+            read += 1
+            yield str(number)
+
+    feed, got, furthest = Feed(items_later()), [], 0
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(feed.read_ahead)
+        await anyio.sleep(1)
+        assert read == 0
+        for most, pause in asks:
+            wanted = min(len(got) + most, 30)
+            furthest = max(furthest, wanted)
+            got += await feed.chunk(most)
+            await anyio.sleep(pause)
+            assert read <= furthest
+        await anyio.sleep(5)
+        assert wanted <= read <= furthest
+        tasks.cancel_scope.cancel()
+    assert got == [str(number) for number in range(len(got))]

@@ -2,15 +2,18 @@
 
 import pytest
 
-from volcasr_async import Job, Standard
+from volcasr_async import Idle, Job, Standard
 from volcasr_async.batch.flight import Flight
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.errors import EmptyAudio, InputError, SubmitUncertain, TransportError, WaitTimeout
+from volcasr_async.job import prepare
 from volcasr_async.journal import Entry, request_id_of
+from volcasr_async.models import Task, Transcript
 from volcasr_async.protocol.progress import Progress
 
 pytestmark = pytest.mark.anyio
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
+TASK = Task(id="t", edition=Idle(), request_id="r", submitted_at=1.0)
 
 
 class Notes:
@@ -32,7 +35,7 @@ class Notes:
         return dict.fromkeys(keys)
 
     async def transcript(self, key):
-        return self.kept
+        return self.kept if key == "a" else None
 
 
 def flight(**more):
@@ -51,6 +54,7 @@ def flight(**more):
         (TransportError("x", sent="maybe"), {"state": "submit"}, "failed"),
         (WaitTimeout("x"), {"state": "wait"}, None),
         (WaitTimeout("x"), {"state": "submit"}, "planned"),
+        (WaitTimeout("x"), {}, "planned"),
     ],
 )
 async def test_failures(error, progress, state):
@@ -99,9 +103,37 @@ async def test_transcripts_that_were_lost(kept):
 
 async def test_a_kept_transcript():
     """A good one comes back, silent or not."""
-    entry = Entry("a", "done", 0, ID, "", None, False)
+    entry = Entry("a", "done", 0, ID, "", TASK, False)
     found = await Recorder(Notes((b'{"result":{"text":"good"}}', "log", False))).transcript(entry)
-    assert (found.text, found.log_id, found.silent) == ("good", "log", False)
+    assert (found.text, found.log_id, found.silent, found.task) == ("good", "log", False, TASK)
+
+
+async def test_what_each_note_says():
+    """Edition and id are those of what was sent; a task, a transcript and an error stand where there are any."""
+    job = Job("https://example.com/a.mp3", request_id=ID)
+    order = prepare(job, edition=Standard(), options=None, cluster=None)
+    one = Flight(job, "a", fingerprint="f", progress=Progress(None, None, order=order), attempt=2)
+    notes, transcript, error = Notes(), Transcript(text="good", task=TASK), EmptyAudio("x")
+    recorder = Recorder(notes)
+    recorder.sent(one)
+    recorder.accepted(one, TASK)
+    recorder.done(one, transcript)
+    one.progress.task = TASK
+    recorder.failed(one, error)
+    one.progress.order = None  # it waits: the task says all that is needed
+    recorder.failed(one, error)
+    assert {(change.key, change.attempt, change.fingerprint) for change in notes.changes} == {("a", 2, "f")}
+    assert [(change.state, change.task, change.transcript, change.error) for change in notes.changes] == [
+        ("sent", None, None, None),
+        ("accepted", TASK, None, None),
+        ("done", TASK, transcript, None),
+        ("failed", TASK, None, error),
+        ("failed", TASK, None, error),
+    ]
+    assert {change.request_id for change in notes.changes[:4]} == {ID}
+    assert all(Standard().resource_id in change.edition for change in notes.changes[:4])
+    assert notes.changes[4].request_id == "r"
+    assert Idle().resource_id in notes.changes[4].edition
 
 
 async def test_a_progress_without_an_order_is_noted_under_its_key():

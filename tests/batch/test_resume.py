@@ -66,3 +66,17 @@ def test_fingerprints():
     assert one() == one("https://example.com/b.wav", key="x", callback="https://example.com/") == one(options=Options())
     others = [one(edition=Idle()), one(options=Options(enable_itn=False)), one(format="mp3"), one(language="en-US")]
     assert len({one(), *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (None, "79bc768c5ef63b80"),
+        (Options(enable_itn=False, extra={"a": 2, "b": 1}), "51ff031cdef9bb69"),
+        (Options(enable_itn=False, extra={"b": 1, "a": 2}), "51ff031cdef9bb69"),
+    ],
+)
+def test_fingerprints_stay(options, kept):
+    """Journals hold them: were one to change with a release, or with an order of words, every list would be refused."""
+    order = prepare(Job("https://example.com/a.mp3"), edition=Standard(), options=options, cluster=None)
+    assert fingerprint_of(order) == kept

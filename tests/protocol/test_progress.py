@@ -172,7 +172,7 @@ def test_repetition_after_doubt_is_asked_about() -> None:
         fail(progress, missing(), now)
         assert progress.state == "ask"
     with pytest.raises(e.InvalidRequest):
-        fail(progress, missing(), 31.0)
+        fail(progress, missing(), 31.1)
     doubtful = make()
     fail(doubtful, said(55000000))
     fail(doubtful, said(45000001))

@@ -137,7 +137,9 @@ class Progress(Struct):
         if _settles_nothing(error):
             self._lost(error, now, draw)
         elif isinstance(error, InvalidRequest) and error.maybe_repeated and self.doubt is not None:
-            # 45000001 after a doubtful try means that the try was taken (doc 1354868): ask before failing.
+            # 45000001 after a doubtful try means that the try was taken (doc 1354868): ask before failing, and be patient
+            # from now on, for as after any submit it may not be found for a moment.
+            self.since = now
             self._ask(error, now, draw)
         elif not error.retryable or self.spent or self._was_flash_failure(error):
             raise error

@@ -45,7 +45,7 @@ def retry_pause(policy: RetryPolicy, *, failures: int, draw: float, asked: float
 
 
 class Pace:
-    """Keeps starts under a rate: no second holds more than *rate* of them (rounded up), and they come evenly.
+    """Keeps starts under a rate: no second holds more than *rate* of them (rounded up); they come evenly, but for half a gap.
 
     Pure arithmetic: `delay` says how long the next start has to wait, `start` counts one, `refused` takes one back that the
     service did not let through, `hold` keeps everything back until a moment.

@@ -1,0 +1,81 @@
+"""In which order a batch sends its jobs, and what does not wait for what."""
+
+import anyio
+import pytest
+from batch_kit import links, names, outcomes_of, rows, run
+from io_kit import client, is_idle
+
+from volcasr_async import AudioFile, Limits, Standard
+from volcasr_async.testing import Simulator, make_wav
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def one_clock(anyio_backend_name):
+    if anyio_backend_name == "trio":
+        pytest.skip("trio's clock may jump while a thread works, and these count seconds")
+
+
+def files(folder, count):
+    found = []
+    for number in range(count):
+        found.append(folder / f"{number}.wav")
+        found[-1].write_bytes(make_wav(0.5 + number / 100))
+    return found
+
+
+@pytest.mark.parametrize("what", ["links", "files"])
+async def test_submits_go_in_the_order_of_the_list(what, tmp_path):
+    """What stands first in the list is sent first, however many are looked at together."""
+    items = links(30) if what == "links" else files(tmp_path, 30)
+    simulator = Simulator()
+    limits = Limits(qps=20, concurrency=3)
+    outcomes = await run(simulator, items, client_with={"limits": limits, "edition": Standard(inline_audio=True)})
+    assert len(names(outcomes)) == 30
+    if what == "links":
+        assert [charge.source for charge in simulator.charges] == items
+    else:
+        assert [upload.size for upload in simulator.uploads] == [item.stat().st_size for item in items]
+
+
+@pytest.mark.usefixtures("one_clock")
+async def test_links_do_not_wait_for_room(tmp_path):
+    """While a file waits until another one has landed, the links around it are sent and come back."""
+    first, second = files(tmp_path, 2)
+    simulator = Simulator(flash_time=200.0)
+    ended = {}
+    async with client(simulator, limits=Limits(qps=None, concurrency=4, upload_bytes=1)) as asr:
+        began = anyio.current_time()
+        async with asr.batch([first, links(1)[0], second, links(2)[1]]) as batch:
+            async for outcome in batch:
+                ended[outcome.job.name] = anyio.current_time() - began
+                assert asr.stats.upload_bytes <= first.stat().st_size + 1000
+        assert is_idle(asr)
+    assert ended[links(1)[0]] < 20
+    assert 200 <= ended[str(first)] < 250
+    assert 400 <= ended[str(second)] < 450
+    assert set(simulator.charges_by_source.values()) == {1}
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 3, 7])
+async def test_the_end_waits_for_all(tmp_path, count, concurrency):
+    """However many are looked at while nothing is on its way, each one has its outcome, unfit ones between them."""
+    items = [item for path in files(tmp_path, count) for item in (path, AudioFile(path.with_name("none.wav")))]
+    async with client(Simulator(), limits=Limits(qps=None, concurrency=concurrency)) as asr:
+        outcomes = await outcomes_of(asr, items)
+        assert is_idle(asr)
+    assert len(outcomes) == 2 * count
+    assert len(names(outcomes)) == count
+
+
+@pytest.mark.usefixtures("one_clock")
+async def test_no_more_is_said_to_be_sent_than_goes_next(tmp_path):
+    """The journal says "sent" of twice as many jobs as there are workers at most; the others are not in it yet."""
+    simulator = Simulator(reply_delay=5.0)
+    limits = Limits(qps=None, concurrency=3)
+    async with client(simulator, limits=limits) as asr, asr.batch(links(50), journal=tmp_path / "run.db") as batch:
+        await anyio.sleep(1)
+        assert rows(tmp_path / "run.db") == ["sent"] * 9  # three in the air, six that are ready
+        assert batch.stats.in_air == 3
