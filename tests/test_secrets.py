@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -79,10 +80,11 @@ def test_errors_of_the_dialects(edition: Any, code: int | None, status: int) -> 
     dialect, order = speak(edition, PAIR), order_of(LINK, edition)
     said = f"download of {LINK} failed"
     reply = answer(code, said, {"header": {"message": said}, "url": LINK}, status=status)
-    for read in (
+    reads: tuple[Callable[[], object], ...] = (
         lambda: dialect.read_open(order, reply, at=0.0),
         lambda: dialect.read_follow(task_of(edition), reply),
-    ):
+    )
+    for read in reads:
         with pytest.raises(VolcASRError) as caught:
             read()
         error = caught.value
@@ -107,3 +109,18 @@ def test_refused_links(bad: str) -> None:
         AudioUrl(bad)
     assert "S3CRET" not in str(caught.value) + repr(caught.value.__cause__)
     assert Options() == Options()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: AudioUrl(LINK, format=LINK),
+        lambda: Job(LINK, edition=LINK),  # type: ignore[arg-type]
+        lambda: Job(LINK, request_id=LINK),
+    ],
+)
+def test_a_link_in_the_wrong_place(wrong: Any) -> None:
+    """What refuses it does not repeat its query."""
+    with pytest.raises(InputError) as caught:
+        order_of(wrong())
+    assert "S3CRET" not in f"{caught.value!r} {caught.value} {caught.value.args}"

@@ -69,6 +69,10 @@ class VolcASRError(Exception):
     account_wide: bool = False
     """Whether no job at all can succeed before somebody changes the account: a batch stops on it."""
 
+    def __init__(self, *said: object) -> None:
+        # Whatever finds its way into a message, such as a link that was given as a format: its query does not.
+        super().__init__(*(without_queries(part) if isinstance(part, str) else part for part in said))
+
 
 class InputError(VolcASRError, ValueError):
     """What was given cannot be sent; nothing was. The message names the cure."""
