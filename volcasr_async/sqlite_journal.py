@@ -44,6 +44,8 @@ ON CONFLICT (key) DO UPDATE SET
 """
 _KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
 _DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
+_DONE = "SELECT key FROM job WHERE state = 'done' AND delivered"
+_UNDELIVERED = "UPDATE job SET delivered = 0 WHERE key = ?"
 # The task of what has been delivered is not looked at again: to leave it out halves the way through a long list.
 _LOOK_UP = (
     "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered "
@@ -90,6 +92,11 @@ class SqliteJournal:
         """Bring what was kept of a done job; `None` for none."""
         async with self._lock:
             return await _whole(lambda: anyio.to_thread.run_sync(self._transcript, key))
+
+    async def bring_again(self, lacks: Callable[[str], bool]) -> int:
+        """Count as not delivered what is done and the caller *lacks*, by its key; the next run brings it. Tells how many."""
+        async with self._lock:
+            return await _whole(lambda: anyio.to_thread.run_sync(self._undeliver, lacks))
 
     def note(self, change: Change) -> None:
         """Write down a change, in memory until it is settled."""
@@ -173,6 +180,17 @@ class SqliteJournal:
             return None if row is None else _kept(row)
         except DAMAGE as error:
             raise unreadable(self.path, error) from error
+
+    def _undeliver(self, lacks: Callable[[str], bool]) -> int:
+        try:
+            missing = [row for row in self._connection.execute(_DONE).fetchall() if lacks(str(row[0]))]
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_UNDELIVERED, missing)
+            self._connection.execute("COMMIT")
+        except DAMAGE as error:
+            self._connection.rollback()
+            raise unreadable(self.path, error) from error
+        return len(missing)
 
     def _close(self) -> None:
         self._connection.close()

@@ -1,6 +1,7 @@
 """What the tests of batches share: lists of links, a whole run, a journal that dies, what a journal's file says."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import anyio.lowlevel
 from io_kit import client
 
 from volcasr_async import Done, Failed, VolcASR
+from volcasr_async.errors import VolcASRError
+from volcasr_async.outcomes import Outcome
 from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.testing import Fault, Simulator
 
@@ -37,11 +40,11 @@ async def run(simulator: Simulator, items: Any, *, client_with: Any = None, **mo
         return await outcomes_of(asr, items, **more)
 
 
-def names(outcomes: list[Any], kind: type = Done) -> list[str]:
+def names(outcomes: Sequence[Outcome], kind: type[Done | Failed] = Done) -> list[str]:
     return sorted(outcome.job.name for outcome in outcomes if isinstance(outcome, kind))
 
 
-def errors(outcomes: list[Any]) -> list[Exception]:
+def errors(outcomes: Sequence[Outcome]) -> list[VolcASRError]:
     return [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
 
 

@@ -2,7 +2,9 @@
 
 import gc
 import weakref
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, Self
 
 import anyio
 import pytest
@@ -21,13 +23,14 @@ from volcasr_async import (
     Standard,
     WaitTimeout,
 )
-from volcasr_async.errors import AuthenticationFailed, QuotaExceeded
+from volcasr_async.errors import AuthenticationFailed, QuotaExceeded, VolcASRError
+from volcasr_async.outcomes import Outcome
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_each_item_ends_once():
+async def test_each_item_ends_once() -> None:
     """A list of links gives as many transcripts, and everything held is given back."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -39,20 +42,20 @@ async def test_each_item_ends_once():
 
 
 @pytest.mark.parametrize("items", [[], (), iter(())])
-async def test_nothing_to_do(items):
+async def test_nothing_to_do(items: Any) -> None:
     """An empty list ends at once."""
     assert await run(Simulator(), items) == []
 
 
 @pytest.mark.parametrize(("window", "concurrency"), [(1, 1), (1, 20), (3, 2), (1000, 64), (5, 200)])
-async def test_windows_and_workers(window, concurrency):
+async def test_windows_and_workers(window: int, concurrency: int) -> None:
     """Any window and any number of workers bring every outcome, more workers than jobs among them."""
     limits = Limits(qps=None, concurrency=concurrency)
     outcomes = await run(Simulator(), links(7), client_with={"limits": limits}, window=window)
     assert names(outcomes) == links(7)
 
 
-async def test_a_window_bounds_what_is_under_way():
+async def test_a_window_bounds_what_is_under_way() -> None:
     """No more tasks are at the service than the window allows."""
     most = 0
     simulator = Simulator(processing_time=30)
@@ -64,7 +67,7 @@ async def test_a_window_bounds_what_is_under_way():
 
 
 @pytest.mark.parametrize("window", [0, -1])
-async def test_windows_that_hold_nothing(window):
+async def test_windows_that_hold_nothing(window: int) -> None:
     """A window below one is refused when the batch is made."""
     async with client(Simulator()) as asr:
         with pytest.raises(InputError, match="window"):
@@ -72,14 +75,14 @@ async def test_windows_that_hold_nothing(window):
 
 
 @pytest.mark.parametrize("items", ["https://example.com/a.mp3", b"audio", 5, None])
-async def test_what_is_no_list(items):
+async def test_what_is_no_list(items: Any) -> None:
     """A single link or anything that cannot be iterated is refused with the cure."""
     async with client(Simulator()) as asr:
         with pytest.raises(InputError, match="transcribe"):
             asr.batch(items)
 
 
-async def test_items_that_are_no_audio():
+async def test_items_that_are_no_audio() -> None:
     """What is no source, whatever it is, fails alone and shows what it was."""
     wrong = [
         42,
@@ -88,7 +91,7 @@ async def test_items_that_are_no_audio():
         "no link",
         "http://[bad",
         "https://e.com/\ud800",
-        Job(links(1)[0], edition=7),
+        Job(links(1)[0], edition=7),  # type: ignore[arg-type]  # on purpose
     ]
     outcomes = await run(Simulator(), [*wrong, *links(2)])
     assert names(outcomes) == links(2)
@@ -100,10 +103,11 @@ async def test_items_that_are_no_audio():
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-async def test_options_of_a_wrong_type(tmp_path, recorded):
+async def test_options_of_a_wrong_type(tmp_path: Path, recorded: bool) -> None:
     """A job with nonsense inside fails alone, and its error says which one it is."""
     journal = tmp_path / "run.db" if recorded else None
-    outcomes = await run(Simulator(), [Job(links(1)[0], options=5), links(2)[1]], journal=journal)
+    wrong = Job(links(1)[0], options=5)  # type: ignore[arg-type]  # on purpose
+    outcomes = await run(Simulator(), [wrong, links(2)[1]], journal=journal)
     (error,) = errors(outcomes)
     assert isinstance(error, InputError)
     assert str(error).startswith(f"{links(1)[0]} cannot be sent: ")
@@ -112,7 +116,7 @@ async def test_options_of_a_wrong_type(tmp_path, recorded):
     assert len(names(outcomes)) == 1
 
 
-async def test_a_thousand_refusals():
+async def test_a_thousand_refusals() -> None:
     """A thousand jobs that all fail before they are sent are a thousand outcomes and no request."""
     simulator = Simulator()
     items = (Job(link, edition="flash", callback="https://example.com/") for link in links(1000))
@@ -121,7 +125,7 @@ async def test_a_thousand_refusals():
     assert not simulator.requests
 
 
-async def test_failures_of_the_service_are_outcomes():
+async def test_failures_of_the_service_are_outcomes() -> None:
     """Each bad ending is one `Failed`, silence is a transcript."""
     items = [f"https://example.com/{what}/a.mp3" for what in ("silence", "bad-format", "download-failed", "empty")]
     outcomes = await run(Simulator(), items)
@@ -133,7 +137,7 @@ async def test_failures_of_the_service_are_outcomes():
     assert [outcome.transcript.silent for outcome in outcomes if isinstance(outcome, Done)] == [True]
 
 
-async def test_the_service_never_ends_a_task():
+async def test_the_service_never_ends_a_task() -> None:
     """A job whose deadline passes fails with its task; the others end."""
     items = ["https://example.com/never/a.mp3", *links(3)]
     outcomes = await run(Simulator(), items)
@@ -143,7 +147,7 @@ async def test_the_service_never_ends_a_task():
     assert error.task is not None
 
 
-async def test_nothing_can_be_submitted_for_hours(anyio_backend_name):
+async def test_nothing_can_be_submitted_for_hours(anyio_backend_name: str) -> None:
     """A submit that is refused until the deadline fails without a task to wait for."""
     if anyio_backend_name == "trio":
         pytest.skip("the same arithmetic; trio's clock takes 20 ms for each of a thousand jumps")
@@ -156,11 +160,11 @@ async def test_nothing_can_be_submitted_for_hours(anyio_backend_name):
 
 
 @pytest.mark.parametrize("kind", ["sync", "generator", "async"])
-async def test_inputs_of_all_kinds(kind):
+async def test_inputs_of_all_kinds(kind: str) -> None:
     """Lists, generators and async generators are read alike, jobs and sources mixed."""
-    items = [links(1)[0], Job(links(2)[1], key="second")]
+    items: list[str | Job] = [links(1)[0], Job(links(2)[1], key="second")]
 
-    async def later():
+    async def later() -> AsyncIterator[str | Job]:
         for item in items:
             await anyio.sleep(1)
             yield item
@@ -171,17 +175,17 @@ async def test_inputs_of_all_kinds(kind):
 
 @pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("window", [1, 10])
-async def test_the_list_is_read_lazily(window, later):
+async def test_the_list_is_read_lazily(window: int, later: bool) -> None:
     """Never more is read than was taken and the window holds."""
     read = taken = most = 0
 
-    def items():
+    def items() -> Iterator[str]:
         nonlocal read
         for link in links(60):
             read += 1
             yield link
 
-    async def items_later():
+    async def items_later() -> AsyncIterator[str]:
         for item in items():
             yield item
 
@@ -193,11 +197,11 @@ async def test_the_list_is_read_lazily(window, later):
     assert most <= window
 
 
-async def test_a_slow_caller_holds_everything_back():
+async def test_a_slow_caller_holds_everything_back() -> None:
     """While nobody takes outcomes, the list is read to the window and no further."""
     read = 0
 
-    def items():
+    def items() -> Iterator[str]:
         nonlocal read
         for link in links(100_000):
             read += 1
@@ -211,14 +215,14 @@ async def test_a_slow_caller_holds_everything_back():
 
 
 @pytest.mark.parametrize("later", [False, True])
-async def test_an_input_that_raises(later):
+async def test_an_input_that_raises(later: bool) -> None:
     """Its exception reaches the caller through the iteration, as it is."""
 
-    def items():
+    def items() -> Iterator[str]:
         yield from links(3)
         raise LookupError("the list broke")
 
-    async def items_later():
+    async def items_later() -> AsyncIterator[str]:
         for item in items():
             yield item
             await anyio.sleep(10)
@@ -231,13 +235,13 @@ async def test_an_input_that_raises(later):
         assert is_idle(asr)
 
 
-async def test_the_numbers_add_up():
+async def test_the_numbers_add_up() -> None:
     """At every moment what was read is skipped, ended, waiting or in the air."""
     simulator = Simulator(faults=[Fault("reset", share=0.3), Fault("bad-format", share=0.2)])
     async with client(simulator) as asr, asr.batch(links(80), window=30) as batch:
         assert batch.stats.read == 0
 
-        async def look():
+        async def look() -> None:
             while not batch.stats.exhausted:
                 s = batch.stats
                 assert s.read == s.skipped + s.done + s.failed + s.sending + s.waiting + s.in_air
@@ -250,14 +254,15 @@ async def test_the_numbers_add_up():
     assert (stats.read, stats.done, stats.failed) == (80, len(names(outcomes)), len(errors(outcomes)))
     assert (stats.sending, stats.waiting, stats.in_air) == (0, 0, 0)
     assert stats.requests == sum(simulator.requests.values())
-    assert stats.audio_s == pytest.approx(sum(o.transcript.duration_ms for o in outcomes if isinstance(o, Done)) / 1000)
+    lengths = [outcome.transcript.duration_ms or 0 for outcome in outcomes if isinstance(outcome, Done)]
+    assert stats.audio_s == pytest.approx(sum(lengths) / 1000)
     before = batch.stats.elapsed_s
     await anyio.sleep(5)
     assert batch.stats.elapsed_s == before
     assert f"{stats.done} done" in repr(batch)
 
 
-async def test_stop_drains():
+async def test_stop_drains() -> None:
     """After `stop` nothing new begins, what is in the air comes back, and the iteration ends."""
     simulator = Simulator(processing_time=60, reply_delay=0.5)
     async with client(simulator, limits=Limits(qps=10)) as asr, asr.batch(links(500)) as batch:
@@ -271,7 +276,7 @@ async def test_stop_drains():
         assert is_idle(asr)
 
 
-async def test_stop_does_not_sit_out_a_pause():
+async def test_stop_does_not_sit_out_a_pause() -> None:
     """A long `Retry-After` holds up neither `stop` nor the end."""
     simulator = Simulator(faults=[Fault("rate-limited", times=1, retry_after=5000, on="submit")])
     async with client(simulator, limits=Limits(qps=5)) as asr, asr.batch(links(50)) as batch:
@@ -282,7 +287,7 @@ async def test_stop_does_not_sit_out_a_pause():
         assert is_idle(asr)
 
 
-async def test_stop_with_files_that_wait_for_room(tmp_path):
+async def test_stop_with_files_that_wait_for_room(tmp_path: Path) -> None:
     """Neither `stop` nor an account's refusal waits for room that nobody frees any more."""
     files = []
     for number in range(10):
@@ -302,7 +307,7 @@ async def test_stop_with_files_that_wait_for_room(tmp_path):
     assert sum(simulator.requests.values()) == 1
 
 
-async def test_many_files_and_little_room(tmp_path):
+async def test_many_files_and_little_room(tmp_path: Path) -> None:
     """Local files go through flash, links through standard, in one batch; room for one file at a time is enough."""
     files = []
     for number in range(40):
@@ -323,7 +328,7 @@ async def test_many_files_and_little_room(tmp_path):
     assert set(simulator.charges_by_source.values()) == {1}
 
 
-async def test_room_is_given_back_when_the_upload_has_landed(tmp_path):
+async def test_room_is_given_back_when_the_upload_has_landed(tmp_path: Path) -> None:
     """Audio inside a standard submit takes room until the service has it, not until the result is here."""
     files = []
     for number in range(6):
@@ -337,14 +342,14 @@ async def test_room_is_given_back_when_the_upload_has_landed(tmp_path):
     assert anyio.current_time() - began < 900
 
 
-async def test_files_that_cannot_be_read(tmp_path):
+async def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """Missing, empty and unfit files fail alone, and so does a stream that breaks."""
 
     class Broken:
-        def __aiter__(self):
+        def __aiter__(self) -> Self:
             return self
 
-        async def __anext__(self):
+        async def __anext__(self) -> bytes:
             raise ZeroDivisionError("no more")
 
     good = tmp_path / "good.wav"
@@ -359,8 +364,9 @@ async def test_files_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize("bad", ["key", "quota"])
-async def test_the_account_stops_the_batch(bad):
+async def test_the_account_stops_the_batch(bad: str) -> None:
     """Refused credentials or a spent quota end the iteration with their error, at once."""
+    kind: type[VolcASRError]
     if bad == "key":
         simulator, kind = Simulator(api_keys=["another-api-key-00000000"]), AuthenticationFailed
     else:
@@ -373,13 +379,13 @@ async def test_the_account_stops_the_batch(bad):
     assert sum(simulator.requests.values()) <= 3
 
 
-async def test_batches_and_calls_at_once():
+async def test_batches_and_calls_at_once() -> None:
     """Several batches and interactive calls share one client, its rate, and all end."""
     simulator = Simulator(qps=20)
-    results: list = []
+    results: list[Outcome] = []
     async with client(simulator, limits=Limits(qps=20)) as asr:
 
-        async def one(first):
+        async def one(first: int) -> None:
             results.extend(await outcomes_of(asr, links(20, first=first)))
 
         async with anyio.create_task_group() as tasks:
@@ -394,12 +400,12 @@ async def test_batches_and_calls_at_once():
     assert simulator.peak_qps <= 20
 
 
-async def test_duplicates_without_a_journal():
+async def test_duplicates_without_a_journal() -> None:
     """Without a journal each line of the list is a job of its own."""
     assert len(names(await run(Simulator(), links(3) * 2))) == 6
 
 
-async def test_the_batch_must_be_open():
+async def test_the_batch_must_be_open() -> None:
     """Outcomes, numbers and `stop` of a batch that was not opened say so; its repr does not fail."""
     async with client(Simulator()) as asr:
         batch = asr.batch(links(1))
@@ -414,17 +420,17 @@ async def test_the_batch_must_be_open():
             await anext(batch)
 
 
-async def test_nothing_outlives_its_outcome():
+async def test_nothing_outlives_its_outcome() -> None:
     """Jobs, and all that was known of them, are gone when their outcomes are."""
-    alive: weakref.WeakSet = weakref.WeakSet()
+    alive: weakref.WeakSet[AudioStream] = weakref.WeakSet()
 
     class Told(AudioStream, frozen=True, weakref=True):
         pass
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield make_wav(0.1)
 
-    def items():
+    def items() -> Iterator[AudioStream]:
         for number in range(40):
             source = Told(chunks(), len(make_wav(0.1)), name=f"s{number}", format="wav")
             alive.add(source)
@@ -444,7 +450,7 @@ async def test_nothing_outlives_its_outcome():
     assert most <= 8
 
 
-async def test_paths_that_are_no_text(tmp_path):
+async def test_paths_that_are_no_text(tmp_path: Path) -> None:
     """A file name that no text can hold is transcribed like any other."""
     odd = tmp_path / "caf\udce9.wav"
     try:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from io_kit import client, is_idle
 
 from volcasr_async import AucV1, Done, Flash, Limits, SubmitUncertain
+from volcasr_async.editions import Edition
+from volcasr_async.outcomes import Outcome
 from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.testing import Simulator
 
@@ -28,7 +30,15 @@ class OnPurposeError(Exception):
     pass
 
 
-async def interrupted(simulator, path, way, moment, edition, *, items=None):
+async def interrupted(
+    simulator: Simulator,
+    path: Path,
+    way: str,
+    moment: float,
+    edition: Edition | None,
+    *,
+    items: list[str] | None = None,
+) -> list[Outcome]:
     """Run until the moment; gives what came."""
     until = anyio.current_time() + moment
     process = anyio.CancelScope(deadline=until if way in ("cancel", "kill") else math.inf)
@@ -54,7 +64,7 @@ async def interrupted(simulator, path, way, moment, edition, *, items=None):
 
 @given(crashes=CRASHES, seed=st.integers(0, 1000))
 @QUIET
-async def test_every_recording_once(crashes, seed):
+async def test_every_recording_once(crashes: list[tuple[str, float]], seed: int) -> None:
     """Whatever crashes come, on a bad day, all is done at the end and each recording was charged once."""
     simulator = Simulator(seed=seed, faults=BAD_DAY, processing_time=3, processing_sigma=0.5)
     came = []
@@ -78,7 +88,7 @@ async def test_every_recording_once(crashes, seed):
 
 @given(crashes=CRASHES, seed=st.integers(0, 1000), edition=st.sampled_from([AucV1("volc_auc_common"), Flash()]))
 @QUIET
-async def test_where_nobody_can_ask(crashes, seed, edition):
+async def test_where_nobody_can_ask(crashes: list[tuple[str, float]], seed: int, edition: Edition | None) -> None:
     """v1 and flash never pay twice without permission: what is not known is reported."""
     simulator = Simulator(seed=seed, faults=BAD_DAY[:2], processing_time=3, flash_time=1.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +107,7 @@ async def test_where_nobody_can_ask(crashes, seed, edition):
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.05, 0.3, 1.0, 2.5, 4.0])
-async def test_cancelled_from_outside(moment):
+async def test_cancelled_from_outside(moment: float) -> None:
     """A cancellation leaves at once, holding nothing."""
     simulator = Simulator(reply_delay=0.2)
     async with client(simulator, limits=Limits(qps=10)) as asr:
@@ -110,7 +120,7 @@ async def test_cancelled_from_outside(moment):
 
 
 @pytest.mark.parametrize("moment", [0.05, 1.0, 2.5])
-async def test_asyncio_ways_to_cancel(anyio_backend_name, moment, tmp_path):
+async def test_asyncio_ways_to_cancel(anyio_backend_name: str, moment: float, tmp_path: Path) -> None:
     """`Task.cancel`, `wait_for` and `timeout` end as they do with anything else."""
     if anyio_backend_name != "asyncio":
         pytest.skip("these are asyncio's")
@@ -125,13 +135,15 @@ async def test_asyncio_ways_to_cancel(anyio_backend_name, moment, tmp_path):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(moment):
                 await outcomes_of(asr, links(100), journal=tmp_path / "a.db")
-        assert asyncio.current_task().cancelling() == 0
+        this = asyncio.current_task()
+        assert this is not None
+        assert this.cancelling() == 0
         assert is_idle(asr)
         assert len(names(await outcomes_of(asr, links(10), journal=tmp_path / "a.db"))) <= 10
     assert set(rows(tmp_path / "a.db")) <= {"planned", "sent", "accepted", "done"}
 
 
-async def test_an_exception_in_the_body_comes_out_as_it_is():
+async def test_an_exception_in_the_body_comes_out_as_it_is() -> None:
     """The caller's own error is neither wrapped nor replaced."""
     async with client(Simulator(), limits=Limits(qps=10)) as asr:
         with pytest.raises(OnPurposeError):
@@ -141,7 +153,7 @@ async def test_an_exception_in_the_body_comes_out_as_it_is():
         assert is_idle(asr)
 
 
-async def test_armed_jobs_are_planned_again(tmp_path):
+async def test_armed_jobs_are_planned_again(tmp_path: Path) -> None:
     """What was ready and not sent is written down as such."""
     path = tmp_path / "run.db"
     async with client(Simulator(), limits=Limits(qps=1.0, concurrency=2)) as asr:
@@ -154,7 +166,9 @@ async def test_armed_jobs_are_planned_again(tmp_path):
 
 
 @pytest.mark.parametrize(("edition", "doubtful"), [(AucV1("volc_auc_common"), 2), ("standard", 6)])
-async def test_only_what_was_in_the_air_is_in_doubt_after_a_kill(tmp_path, edition, doubtful):
+async def test_only_what_was_in_the_air_is_in_doubt_after_a_kill(
+    tmp_path: Path, edition: Edition | None, doubtful: int
+) -> None:
     """Where nobody can ask, "sent" is written just before the request; elsewhere for those that are next as well."""
     path, simulator = tmp_path / "run.db", Simulator(reply_delay=1.0)
     until = anyio.current_time() + 0.5

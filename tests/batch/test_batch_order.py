@@ -1,5 +1,8 @@
 """In which order a batch sends its jobs, and what does not wait for what."""
 
+from pathlib import Path
+from typing import Any
+
 import anyio
 import pytest
 from batch_kit import links, names, outcomes_of, rows, run
@@ -12,12 +15,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def one_clock(anyio_backend_name):
+def one_clock(anyio_backend_name: str) -> None:
     if anyio_backend_name == "trio":
         pytest.skip("trio's clock may jump while a thread works, and these count seconds")
 
 
-def files(folder, count):
+def files(folder: Path, count: int) -> list[Path]:
     found = []
     for number in range(count):
         found.append(folder / f"{number}.wav")
@@ -26,9 +29,9 @@ def files(folder, count):
 
 
 @pytest.mark.parametrize("what", ["links", "files"])
-async def test_submits_go_in_the_order_of_the_list(what, tmp_path):
+async def test_submits_go_in_the_order_of_the_list(what: str, tmp_path: Path) -> None:
     """What stands first in the list is sent first, however many are looked at together."""
-    items = links(30) if what == "links" else files(tmp_path, 30)
+    items: list[Any] = [*links(30)] if what == "links" else [*files(tmp_path, 30)]
     simulator = Simulator()
     limits = Limits(qps=20, concurrency=3)
     outcomes = await run(simulator, items, client_with={"limits": limits, "edition": Standard(inline_audio=True)})
@@ -40,7 +43,7 @@ async def test_submits_go_in_the_order_of_the_list(what, tmp_path):
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_links_do_not_wait_for_room(tmp_path):
+async def test_links_do_not_wait_for_room(tmp_path: Path) -> None:
     """While a file waits until another one has landed, the links around it are sent and come back."""
     first, second = files(tmp_path, 2)
     simulator = Simulator(flash_time=200.0)
@@ -60,7 +63,7 @@ async def test_links_do_not_wait_for_room(tmp_path):
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 @pytest.mark.parametrize("count", [1, 3, 7])
-async def test_the_end_waits_for_all(tmp_path, count, concurrency):
+async def test_the_end_waits_for_all(tmp_path: Path, count: int, concurrency: int) -> None:
     """However many are looked at while nothing is on its way, each one has its outcome, unfit ones between them."""
     items = [item for path in files(tmp_path, count) for item in (path, AudioFile(path.with_name("none.wav")))]
     async with client(Simulator(), limits=Limits(qps=None, concurrency=concurrency)) as asr:
@@ -71,7 +74,7 @@ async def test_the_end_waits_for_all(tmp_path, count, concurrency):
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_no_more_is_said_to_be_sent_than_goes_next(tmp_path):
+async def test_no_more_is_said_to_be_sent_than_goes_next(tmp_path: Path) -> None:
     """The journal says "sent" of twice as many jobs as there are workers at most; the others are not in it yet."""
     simulator = Simulator(reply_delay=5.0)
     limits = Limits(qps=None, concurrency=3)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -23,6 +25,7 @@ from volcasr_async import (
     Standard,
     SubmitUncertain,
 )
+from volcasr_async.editions import Edition
 from volcasr_async.errors import JournalError, QuotaExceeded
 from volcasr_async.testing import Fault, Simulator, make_wav
 
@@ -32,11 +35,11 @@ V1 = AucV1("volc_auc_common")
 
 
 @pytest.fixture
-def journal(tmp_path):
+def journal(tmp_path: Path) -> Path:
     return tmp_path / "run.db"
 
 
-async def test_the_same_list_again_does_nothing(journal):
+async def test_the_same_list_again_does_nothing(journal: Path) -> None:
     """A second run makes no request, a longer list only what is new, and a list read twice is done once."""
     simulator = Simulator()
     assert len(names(await run(simulator, links(20), journal=journal))) == 20
@@ -49,7 +52,7 @@ async def test_the_same_list_again_does_nothing(journal):
 
 
 @pytest.mark.parametrize("window", [1, 3, 1000])
-async def test_what_stands_in_the_list_twice(journal, window):
+async def test_what_stands_in_the_list_twice(journal: Path, window: int) -> None:
     """With a journal a repeated line is one job, whether the first is under way or over."""
     simulator = Simulator()
     async with client(simulator) as asr, asr.batch(links(5) * 4, journal=journal, window=window) as batch:
@@ -62,7 +65,7 @@ async def test_what_stands_in_the_list_twice(journal, window):
 @pytest.mark.parametrize(
     "other", [Job(links(1)[0], options=Options(enable_itn=False)), Job(links(1)[0], edition=Idle())]
 )
-async def test_changed_wishes_are_refused(journal, other):
+async def test_changed_wishes_are_refused(journal: Path, other: Job) -> None:
     """What is done with other options or another edition is refused each time, until it is to be redone."""
     simulator = Simulator()
     await run(simulator, links(1), journal=journal)
@@ -77,7 +80,7 @@ async def test_changed_wishes_are_refused(journal, other):
     assert await run(simulator, [other], journal=journal) == []
 
 
-async def test_redo(journal):
+async def test_redo(journal: Path) -> None:
     """`redo` makes a new attempt under a new id."""
     simulator = Simulator()
     for _ in range(3):
@@ -85,7 +88,7 @@ async def test_redo(journal):
     assert len({charge.request_id for charge in simulator.charges}) == 6
 
 
-async def test_what_failed_is_tried_again(journal):
+async def test_what_failed_is_tried_again(journal: Path) -> None:
     """A failed key gets another task under a new id."""
     simulator = Simulator(faults=[Fault("bad-format", times=1)])
     assert len(errors(await run(simulator, links(3), journal=journal))) == 3
@@ -95,7 +98,7 @@ async def test_what_failed_is_tried_again(journal):
     assert not simulator.violations
 
 
-async def test_an_outcome_not_taken_care_of_is_delivered_again(journal):
+async def test_an_outcome_not_taken_care_of_is_delivered_again(journal: Path) -> None:
     """A caller who crashed over an outcome gets it once more, and nothing is charged."""
     simulator = Simulator()
     with pytest.raises(ZeroDivisionError):
@@ -105,13 +108,14 @@ async def test_an_outcome_not_taken_care_of_is_delivered_again(journal):
     outcomes = await run(simulator, links(3), journal=journal)
     assert names(outcomes) == links(3)
     again = next(outcome for outcome in outcomes if outcome.job.name == first.job.name)
+    assert isinstance(first, Done)
     assert (again.transcript.text, again.transcript.raw) == (first.transcript.text, first.transcript.raw)
     assert len(simulator.charges) == 3
     assert await run(simulator, links(3), journal=journal) == []
 
 
 @pytest.mark.parametrize("edition", [Standard(), Flash()])
-async def test_a_lost_transcript(journal, edition):
+async def test_a_lost_transcript(journal: Path, edition: Standard | Flash) -> None:
     """Where the file has lost a transcript, the service is asked again; what it cannot tell fails, not the batch."""
     simulator = Simulator()
     await run(simulator, links(2), client_with={"edition": edition}, journal=journal)
@@ -131,7 +135,9 @@ async def test_a_lost_transcript(journal, edition):
 @pytest.mark.parametrize(
     ("edition", "allowed"), [(V1, RetryPolicy(resubmit_v1=True)), (Flash(), RetryPolicy(resend_flash=True))]
 )
-async def test_what_is_uncertain_is_not_sent_again_unasked(journal, edition, allowed):
+async def test_what_is_uncertain_is_not_sent_again_unasked(
+    journal: Path, edition: Edition, allowed: RetryPolicy
+) -> None:
     """Where nobody can ask, a lost answer is reported each time, and sent again only where that is allowed."""
     simulator = Simulator(faults=[Fault("lost-answer", times=1, url="/0.mp3")])
     for number in range(3):
@@ -140,6 +146,7 @@ async def test_what_is_uncertain_is_not_sent_again_unasked(journal, edition, all
         assert isinstance(error, SubmitUncertain)
         assert ("an earlier run sent" in str(error)) == bool(number)
         assert "RetryPolicy(" in str(error)
+        assert error.job is not None
         assert error.job.name == links(1)[0]
         assert names(outcomes, Failed) == links(1)
     assert sorted(rows(journal)) == ["done", "uncertain"]
@@ -148,7 +155,7 @@ async def test_what_is_uncertain_is_not_sent_again_unasked(journal, edition, all
     assert names(outcomes) == links(1)
 
 
-async def test_refused_v1_submits_are_not_uncertain(journal):
+async def test_refused_v1_submits_are_not_uncertain(journal: Path) -> None:
     """What the service refused for its pace was not sent: the next run simply sends it."""
     faults = [Fault("rate-limited", times=1, on="submit", retry_after=500)]
     simulator = Simulator(faults=faults)
@@ -161,7 +168,7 @@ async def test_refused_v1_submits_are_not_uncertain(journal):
     assert set(simulator.charges_by_source.values()) == {1}
 
 
-async def test_an_account_that_refuses_keeps_the_jobs(journal):
+async def test_an_account_that_refuses_keeps_the_jobs(journal: Path) -> None:
     """After a spent quota the jobs are as they were, and the next run does them."""
     simulator = Simulator(faults=[Fault("quota-lifetime", on="submit", times=1)])
     with pytest.raises(QuotaExceeded):
@@ -178,7 +185,7 @@ async def test_an_account_that_refuses_keeps_the_jobs(journal):
     assert set(simulator.charges_by_source.values()) == {1}
 
 
-async def test_fresh_tasks_after_a_bad_end_go_on_under_their_id(journal):
+async def test_fresh_tasks_after_a_bad_end_go_on_under_their_id(journal: Path) -> None:
     """A fresh task that was planned and not sent is sent by the next run under its own name, not the ended one's."""
     simulator = Simulator(processing_time=5, faults=[Fault("task-failed", times=1)])
     retry = RetryPolicy(new_tasks=1)
@@ -192,7 +199,7 @@ async def test_fresh_tasks_after_a_bad_end_go_on_under_their_id(journal):
     assert set(simulator.charges_by_source.values()) == {2}
 
 
-async def test_audio_inside_a_standard_submit_after_a_crash(journal, tmp_path):
+async def test_audio_inside_a_standard_submit_after_a_crash(journal: Path, tmp_path: Path) -> None:
     """A file that may have been sent is asked about, and looked at again before it is sent again."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(1.0))
@@ -210,7 +217,7 @@ async def test_audio_inside_a_standard_submit_after_a_crash(journal, tmp_path):
     assert not simulator.violations
 
 
-async def test_recordings_without_a_name(journal):
+async def test_recordings_without_a_name(journal: Path) -> None:
     """Bytes of the same size are not one recording: with a journal they need a name, or fail alone."""
     audio = make_wav(0.5)
     items = [audio, AudioBytes(audio), AudioBytes(audio, name="a"), Job(audio, key="b"), Job(audio, key="c")]
@@ -221,7 +228,7 @@ async def test_recordings_without_a_name(journal):
     assert len(names(await run(Simulator(), [audio, audio]))) == 2
 
 
-async def test_a_bad_item_of_the_same_key_leaves_what_is_done(journal):
+async def test_a_bad_item_of_the_same_key_leaves_what_is_done(journal: Path) -> None:
     """An unfit job under a key that is done fails, and the journal still says done."""
     simulator = Simulator()
     await run(simulator, [Job(links(1)[0], key="k")], journal=journal)
@@ -234,16 +241,17 @@ async def test_a_bad_item_of_the_same_key_leaves_what_is_done(journal):
     assert rows(journal) == ["done"]
 
 
-async def test_no_secret_in_the_file(journal):
+async def test_no_secret_in_the_file(journal: Path) -> None:
     """Neither credentials nor the query of a signed link stand in the journal or beside it."""
     secret = "signed-link-secret"
-    items = [f"{link}?X-Tos-Signature={secret}&part={secret}" for link in links(3)]
+    items: list[Any] = [f"{link}?X-Tos-Signature={secret}&part={secret}" for link in links(3)]
     items += [
         {"url": items[0]},
         items[0].replace("https", "ftp"),
         Job(items[1], key=items[1]),
         f"https://example.com/bad-format/1.mp3?sig={secret}",
     ]
+    found = b""
     async with client(Simulator(faults=[Fault("reset", share=0.4)])) as asr, asr.batch(items, journal=journal) as batch:
         async for _ in batch:
             found = b"".join(path.read_bytes() for path in journal.parent.glob("run.db*"))
@@ -253,7 +261,7 @@ async def test_no_secret_in_the_file(journal):
     assert PAIR.access_key.encode() not in found
 
 
-async def test_a_second_process_is_refused(journal):
+async def test_a_second_process_is_refused(journal: Path) -> None:
     """While a batch holds the journal another process is told so, and may read it."""
     program = (
         "import sys, anyio; from pathlib import Path; from volcasr_async.journal_file import summary; from volcasr_async.sqlite_journal import SqliteJournal\n"
@@ -274,7 +282,7 @@ async def test_a_second_process_is_refused(journal):
                 await outcomes_of(asr, links(2), journal=journal)
 
 
-async def test_what_is_planned_keeps_its_id(journal):
+async def test_what_is_planned_keeps_its_id(journal: Path) -> None:
     """A job that was planned and not sent goes out under the id that the journal holds."""
     simulator, planned = Simulator(), "a0000000-0000-4000-8000-000000000000"
     await run(simulator, links(1), journal=journal)

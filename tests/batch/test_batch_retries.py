@@ -1,12 +1,15 @@
 """What a batch sends again: under its own id, no sooner than it should, and looked at no more often than is needed."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import anyio
 import pytest
 from batch_kit import errors, links, names, outcomes_of, rows, run
 from io_kit import client, is_idle
 
-from volcasr_async import AudioStream, Done, Limits, PollPolicy, RetryPolicy, Standard
-from volcasr_async.errors import ServerError
+from volcasr_async import AucV1, AudioStream, Done, Failed, Flash, Limits, PollPolicy, RetryPolicy, Standard
+from volcasr_async.errors import ServerError, SubmitUncertain
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -16,14 +19,14 @@ INLINE = Standard(inline_audio=True)
 
 
 @pytest.fixture
-def one_clock(anyio_backend_name):
+def one_clock(anyio_backend_name: str) -> None:
     if anyio_backend_name == "trio":
         pytest.skip("trio's clock may jump while a thread works, and these count seconds")
 
 
 @pytest.mark.usefixtures("one_clock")
 @pytest.mark.parametrize("kind", ["link", "file"])
-async def test_a_refused_submit_keeps_its_pause(tmp_path, kind):
+async def test_a_refused_submit_keeps_its_pause(tmp_path: Path, kind: str) -> None:
     """It is sent again after the pause that the policy says, and the others do not wait for it."""
     path = tmp_path / "0.wav"
     path.write_bytes(make_wav(1.0))
@@ -46,10 +49,10 @@ async def test_a_refused_submit_keeps_its_pause(tmp_path, kind):
     assert len({charge.request_id for charge in simulator.charges}) == 4
 
 
-async def test_a_stream_is_not_sent_twice():
+async def test_a_stream_is_not_sent_twice() -> None:
     """Audio that passes through is spent when its submit fails: the job fails with the service's error, others go on."""
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield make_wav(1.0)
 
     stream = AudioStream(chunks(), len(make_wav(1.0)), name="live", format="wav")
@@ -61,7 +64,7 @@ async def test_a_stream_is_not_sent_twice():
     assert len(simulator.uploads) == 0
 
 
-async def test_a_fresh_task_has_its_own_row(tmp_path):
+async def test_a_fresh_task_has_its_own_row(tmp_path: Path) -> None:
     """What follows a task that ended badly stands in the journal under the name that the service was told."""
     path, simulator = tmp_path / "run.db", Simulator(faults=[Fault("task-failed", times=1)])
     async with client(simulator, retry=RetryPolicy(new_tasks=1), limits=Limits(qps=None)) as asr:
@@ -70,7 +73,7 @@ async def test_a_fresh_task_has_its_own_row(tmp_path):
     assert sorted(rows(path, "request_id")) == sorted(charge.request_id for charge in simulator.charges[2:])
 
 
-async def test_a_fresh_task_goes_out_in_the_room_that_is_held(tmp_path):
+async def test_a_fresh_task_goes_out_in_the_room_that_is_held(tmp_path: Path) -> None:
     """Audio whose answer was lost keeps its room; what follows the task that ended badly does not wait for another."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(1.0))
@@ -84,7 +87,7 @@ async def test_a_fresh_task_goes_out_in_the_room_that_is_held(tmp_path):
     assert len(simulator.charges) == 2
 
 
-async def test_a_retry_does_not_wait_for_what_is_due_later():
+async def test_a_retry_does_not_wait_for_what_is_due_later() -> None:
     """While everybody sleeps until the next question, a submit that is to be repeated sooner is."""
     simulator = Simulator(faults=[Fault("server-error", on="submit", times=1, url="/1.mp3")], reply_delay=1.0)
     async with client(simulator, poll=PollPolicy(first=500.0)) as asr, asr.batch(links(2)) as batch:
@@ -93,7 +96,7 @@ async def test_a_retry_does_not_wait_for_what_is_due_later():
         assert len([outcome async for outcome in batch]) == 2
 
 
-async def test_patience_begins_with_the_first_submit():
+async def test_patience_begins_with_the_first_submit() -> None:
     """A job that stood in the queue for an hour, behind a pause that the service asked for, has all its time still."""
     faults = [
         Fault("rate-limited", on="flash", times=1, url="/0.mp3", retry_after=3600.0),
@@ -106,14 +109,14 @@ async def test_patience_begins_with_the_first_submit():
     assert links(2)[1] in names(outcomes)
 
 
-async def test_a_fresh_task_is_written_down_before_it_is_sent(tmp_path):
+async def test_a_fresh_task_is_written_down_before_it_is_sent(tmp_path: Path) -> None:
     """While its submit is in the air, its row says "sent" under its own name."""
     path = tmp_path / "run.db"
     simulator = Simulator(reply_delay=2.0, faults=[Fault("task-failed", times=1)])
     seen = set()
     async with client(simulator, retry=RetryPolicy(new_tasks=1)) as asr, asr.batch(links(1), journal=path) as batch:
 
-        async def look():
+        async def look() -> None:
             while not batch.stats.done:
                 seen.update(rows(path, "state, request_id"))
                 await anyio.sleep(0.5)
@@ -125,7 +128,7 @@ async def test_a_fresh_task_is_written_down_before_it_is_sent(tmp_path):
     assert {("sent", charge.request_id) for charge in simulator.charges} <= seen
 
 
-async def test_a_pause_of_submits_that_begins_while_one_waits_for_its_turn():
+async def test_a_pause_of_submits_that_begins_while_one_waits_for_its_turn() -> None:
     """Its turn is given back, nothing is sent during the pause, and the slot is free again."""
     simulator = Simulator(window_audio_hours=0.03, reply_delay=0.8)  # of half an hour: as much as one of these is long
     async with client(simulator, limits=Limits(qps=1.0, concurrency=2)) as asr, asr.batch(links(3)) as batch:
@@ -135,3 +138,51 @@ async def test_a_pause_of_submits_that_begins_while_one_waits_for_its_turn():
         assert asr.stats.in_air == 0
         assert len([outcome async for outcome in batch]) == 3
         assert is_idle(asr)
+
+
+EDITIONS: dict[str, Flash | AucV1] = {"flash": Flash(), "v1": AucV1("volc_auc_common")}
+NOBODY_CAN_ASK = pytest.mark.parametrize("edition", EDITIONS)
+
+
+def unasked(edition: str, path: Path) -> tuple[Simulator, list[Path] | list[str]]:
+    """A service that takes recordings and loses every answer, and one recording."""
+    path.write_bytes(make_wav(1.0))
+    phase = "flash" if edition == "flash" else "submit"
+    return Simulator(faults=[Fault("lost-answer", on=phase)]), [path] if edition == "flash" else links(1)
+
+
+@NOBODY_CAN_ASK
+async def test_what_may_be_charged_stays_uncertain_when_it_was_allowed_once(tmp_path: Path, edition: str) -> None:
+    """All tries are lost: another run without the permission does not send it again."""
+    simulator, items = unasked(edition, tmp_path / "a.wav")
+    retry = RetryPolicy(attempts=2, resend_flash=True, resubmit_v1=True)
+    more = {"edition": EDITIONS[edition]}
+    [failed] = await run(simulator, items, journal=tmp_path / "run.db", client_with={"retry": retry, **more})
+    assert isinstance(failed, Failed)
+    assert rows(tmp_path / "run.db") == ["uncertain"]
+    sent = len(simulator.charges)
+    assert sent == 2
+    [failed] = await run(simulator, items, journal=tmp_path / "run.db", client_with=more)
+    assert isinstance(failed.error, SubmitUncertain)
+    assert len(simulator.charges) == sent
+
+
+@NOBODY_CAN_ASK
+async def test_what_may_be_charged_is_not_planned_when_a_batch_stops(tmp_path: Path, edition: str) -> None:
+    """It stops between two tries: the lost one is not forgotten."""
+    simulator, items = unasked(edition, tmp_path / "a.wav")
+    retry = RetryPolicy(first=1000.0, longest=1000.0, resend_flash=True, resubmit_v1=True)
+    async with (
+        client(simulator, edition=EDITIONS[edition], retry=retry) as asr,
+        asr.batch(items, journal=tmp_path / "run.db") as batch,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def stop() -> None:
+            await anyio.sleep(60)
+            batch.stop()
+
+        tasks.start_soon(stop)
+        assert [outcome async for outcome in batch] == []
+    assert len(simulator.charges) == 1
+    assert rows(tmp_path / "run.db") == ["sent"]

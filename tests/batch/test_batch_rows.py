@@ -2,27 +2,29 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from batch_kit import change, errors, links, names, outcomes_of, rows, run
 from io_kit import client
 
-from volcasr_async import AucV1, AudioUrl, Failed, Idle, Job, Options, RetryPolicy, Standard, WaitTimeout
+from volcasr_async import AucV1, AudioUrl, Done, Failed, Idle, Job, Options, RetryPolicy, Standard, WaitTimeout
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def journal(tmp_path):
+def journal(tmp_path: Path) -> Path:
     return tmp_path / "run.db"
 
 
 @pytest.mark.parametrize(
     "other", [{"options": Options(enable_itn=False)}, {"edition": Idle()}], ids=["options", "edition"]
 )
-async def test_a_client_with_other_wishes_is_refused(journal, other):
+async def test_a_client_with_other_wishes_is_refused(journal: Path, other: dict[str, Any]) -> None:
     """The same holds where the client's own defaults have changed, for plain links too."""
     simulator = Simulator()
     await run(simulator, links(2), journal=journal)
@@ -33,18 +35,18 @@ async def test_a_client_with_other_wishes_is_refused(journal, other):
     assert len(simulator.charges) == 3
 
 
-def query(path, statement, *values):
+def query(path: Path, statement: str, *values: object) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement, values).fetchall()
 
 
 @pytest.fixture
-def one_clock(anyio_backend_name):
+def one_clock(anyio_backend_name: str) -> None:
     if anyio_backend_name == "trio":
         pytest.skip("trio's clock may jump while a thread works, and these count seconds")
 
 
-async def test_the_last_outcome_comes_from_the_file(journal):
+async def test_the_last_outcome_comes_from_the_file(journal: Path) -> None:
     """Whoever left after the last outcome gets that one again, just as it was, and the service is not asked."""
     simulator = Simulator()
     async with client(simulator) as asr, asr.batch(links(3), journal=journal) as batch:
@@ -54,15 +56,21 @@ async def test_the_last_outcome_comes_from_the_file(journal):
     async with client(simulator) as asr, asr.batch(links(3), journal=journal) as batch:
         (again,) = [outcome async for outcome in batch]
         stats = batch.stats
-    assert (again.job.name, again.transcript) == (before[-1].job.name, before[-1].transcript)
-    assert again.transcript.task.id == before[-1].transcript.task.id
+    last = before[-1]
+    assert isinstance(again, Done)
+    assert isinstance(last, Done)
+    assert (again.job.name, again.transcript) == (last.job.name, last.transcript)
+    assert again.transcript.task is not None
+    assert last.transcript.task is not None
+    assert again.transcript.task.id == last.transcript.task.id
+    assert again.transcript.duration_ms is not None
     assert (stats.read, stats.skipped, stats.done, stats.requests) == (3, 2, 1, 0)
     assert stats.audio_s == again.transcript.duration_ms / 1000
     assert sum(simulator.requests.values()) == sent
     assert rows(journal, "delivered") == [1, 1, 1]
 
 
-async def test_what_a_row_says_of_its_job(journal):
+async def test_what_a_row_says_of_its_job(journal: Path) -> None:
     """Edition, attempt and id are those that the service was told; a failed task stays named."""
     simulator = Simulator(faults=[Fault("bad-format", url="/1.mp3", times=1)])
     items = [Job(links(1)[0], edition=Idle()), *links(2)[1:]]
@@ -78,7 +86,7 @@ async def test_what_a_row_says_of_its_job(journal):
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_audio_that_had_arrived_before_a_crash(journal, tmp_path):
+async def test_audio_that_had_arrived_before_a_crash(journal: Path, tmp_path: Path) -> None:
     """Not found for a while, it is sent again under its id, refused as a repetition, and then waited for."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(1.0))
@@ -93,7 +101,7 @@ async def test_audio_that_had_arrived_before_a_crash(journal, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["links", "jobs"])
-async def test_a_long_list_that_was_done(journal, kind):
+async def test_a_long_list_that_was_done(journal: Path, kind: str) -> None:
     """What was done is counted as skipped, frees its place in the window at once, and is done no more than once."""
     simulator = Simulator()
     items = links(7) if kind == "links" else [Job(link, key=f"key {link}") for link in links(7)]
@@ -111,7 +119,7 @@ async def test_a_long_list_that_was_done(journal, kind):
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_an_accepted_task_is_waited_for(journal):
+async def test_an_accepted_task_is_waited_for(journal: Path) -> None:
     """It is neither sent again nor asked about before its time, and a fresh one may follow it where that is allowed."""
     simulator = Simulator(processing_time=20, faults=[Fault("task-failed", times=1, url="/1.mp3")])
     async with client(simulator) as asr:
@@ -125,7 +133,7 @@ async def test_an_accepted_task_is_waited_for(journal):
     assert simulator.charges_by_source == {links(2)[0]: 1, links(2)[1]: 2}
 
 
-async def test_an_accepted_row_without_its_task(journal):
+async def test_an_accepted_row_without_its_task(journal: Path) -> None:
     """Where the file was damaged, the service is asked under the id that the row still has."""
     simulator = Simulator()
     await run(simulator, links(2), journal=journal)
@@ -135,7 +143,7 @@ async def test_an_accepted_row_without_its_task(journal):
     assert len(simulator.charges) == 2
 
 
-async def test_each_jobs_own_wishes_are_remembered(journal):
+async def test_each_jobs_own_wishes_are_remembered(journal: Path) -> None:
     """A job that asked for something of its own is refused under other wishes, plain ones too, and skipped under its own."""
     simulator = Simulator()
     first, other = (Job(links(1)[0], options=Options(enable_itn=itn, enable_punc=False)) for itn in (True, False))
@@ -147,7 +155,7 @@ async def test_each_jobs_own_wishes_are_remembered(journal):
     assert len(simulator.charges) == 1
 
 
-async def test_a_client_whose_defaults_fit_no_link(journal):
+async def test_a_client_whose_defaults_fit_no_link(journal: Path) -> None:
     """Each link fails with what is wrong; a job that chooses better is done, and so are the links under better defaults."""
     simulator = Simulator()
     wishes = {"edition": "flash", "options": Options(show_volume=True)}
@@ -160,7 +168,7 @@ async def test_a_client_whose_defaults_fit_no_link(journal):
 
 
 @pytest.mark.parametrize("edition", ["standard", "flash", AucV1("volc_auc_common")], ids=str)
-async def test_what_is_brought_is_written(journal, edition):
+async def test_what_is_brought_is_written(journal: Path, edition: str | AucV1) -> None:
     """When an outcome comes, its row and its transcript are in the file already, whatever happens to us next."""
     simulator = Simulator(faults=[Fault("bad-format", url="/1.mp3"), Fault("lost-answer", on="flash", url="/2.mp3")])
     async with client(simulator, edition=edition) as asr, asr.batch(links(6), journal=journal) as batch:
@@ -176,7 +184,7 @@ async def test_what_is_brought_is_written(journal, edition):
 
 
 @pytest.mark.usefixtures("one_clock")
-async def test_an_old_task_is_asked_about_now_and_then(journal, tmp_path):
+async def test_an_old_task_is_asked_about_now_and_then(journal: Path, tmp_path: Path) -> None:
     """A task of an earlier run keeps its age: it is asked about as seldom as then, and its time ends when it would have."""
     item = tmp_path / "a.wav"
     item.write_bytes(make_wav(1.0))

@@ -1,7 +1,9 @@
 """The input: names, and never more than was asked for."""
 
 import pickle
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from volcasr_async import AudioBytes, AudioStream, AudioUrl, Job
 from volcasr_async.batch.feed import Feed, is_nameless, job_of, key_of, stand_in
 from volcasr_async.errors import InputError
+from volcasr_async.sources import SourceLike
 
 LINK = "https://example.com/a.mp3"
 
@@ -30,27 +33,28 @@ LINK = "https://example.com/a.mp3"
         ("http://[x?secret", "'http://[x?..."),
     ],
 )
-def test_keys(item, key):
+def test_keys(item: Any, key: str) -> None:
     """An item is named by what it is, without what signs it, in words that a file can hold."""
     assert key_of(item) == key
 
 
 @given(st.text() | st.binary(min_size=1) | st.integers() | st.none())
-def test_any_item_has_a_key(item):
+def test_any_item_has_a_key(item: Any) -> None:
     """Naming never fails, and a name can be written down."""
     key_of(item).encode()
 
 
-async def nothing():
+async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def test_a_name_is_no_longer_than_a_line():
+def test_a_name_is_no_longer_than_a_line() -> None:
     """What is no audio may be anything, also a whole table that was read by mistake."""
-    assert key_of({"url": "x" * 1000}) == "{'url': '" + "x" * 191
+    table: Any = {"url": "x" * 1000}
+    assert key_of(table) == "{'url': '" + "x" * 191
 
 
-def test_who_has_no_name():
+def test_who_has_no_name() -> None:
     """Only audio in memory or passing through that nobody named."""
     assert is_nameless(b"a")
     assert is_nameless(AudioBytes(b"a"))
@@ -62,19 +66,20 @@ def test_who_has_no_name():
     assert not is_nameless(LINK)
 
 
-def test_jobs():
+def test_jobs() -> None:
     """A job stays itself; what is none is shown by one that cannot be sent."""
     job = Job(LINK)
     assert job_of(job) is job
     assert job_of(Path("x.wav")).name == "x.wav"
-    shown = stand_in(7, "7")
-    assert (shown.source, shown.name) == (7, "7")
+    number: Any = 7
+    shown = stand_in(number, "7")
+    assert (shown.source, shown.name) == (number, "7")
     with pytest.raises(InputError):
-        job_of(7)
+        job_of(number)
 
 
 @pytest.mark.parametrize(("item", "shown"), [(7, 7), (None, None), ("http://[x?sig=secret", "http://[x")])
-def test_what_is_no_job_travels_too(item, shown):
+def test_what_is_no_job_travels_too(item: Any, shown: int | str | None) -> None:
     """A stand-in comes out of a pickle as it went in, but for what may be secret."""
     packed = pickle.dumps(stand_in(item, "its key"))
     there = pickle.loads(packed)
@@ -85,17 +90,17 @@ def test_what_is_no_job_travels_too(item, shown):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("later", [False, True])
-async def test_chunks(later):
+async def test_chunks(later: bool) -> None:
     """A chunk holds what is there, at most what was asked for; nothing more is read; an empty one is the end."""
     read = 0
 
-    def items():
+    def items() -> Iterator[str]:
         nonlocal read
         for number in range(10):
             read += 1
             yield str(number)
 
-    async def items_later():
+    async def items_later() -> AsyncIterator[str]:
         for item in items():
             await anyio.sleep(0.1)
             yield item
@@ -103,7 +108,7 @@ async def test_chunks(later):
     feed = Feed(items_later() if later else items())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.read_ahead)
-        got: list[str] = []
+        got: list[SourceLike | Job] = []
         for most in (1, 3, 2, 50, 50, 50):
             await anyio.sleep(1)
             assert read <= len(got) + most or not later
@@ -119,20 +124,23 @@ async def test_chunks(later):
 @pytest.mark.anyio
 @given(asks=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.0, 0.15, 0.3, 5.0])), min_size=1, max_size=8))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_an_async_input_is_read_as_far_as_was_asked(anyio_backend_name, asks):
+async def test_an_async_input_is_read_as_far_as_was_asked(
+    anyio_backend_name: str, asks: list[tuple[int, float]]
+) -> None:
     """Nothing is read before somebody asks, never more than was asked for, and all of that while nobody waits for it."""
     if anyio_backend_name == "trio":
         pytest.skip("the same arithmetic; trio's clock takes 20 ms for each jump")
     read = 0
 
-    async def items_later():
+    async def items_later() -> AsyncIterator[str]:
         nonlocal read
         for number in range(30):
             await anyio.sleep(0.1)
             read += 1
             yield str(number)
 
-    feed, got, furthest = Feed(items_later()), [], 0
+    feed, furthest = Feed(items_later()), 0
+    got: list[SourceLike | Job] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.read_ahead)
         await anyio.sleep(1)

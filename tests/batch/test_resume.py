@@ -1,11 +1,14 @@
 """What an earlier run means for this one, as a table."""
 
+from typing import Any
+
 import pytest
 
 from volcasr_async import AudioUrl, Idle, Job, Options, Standard
 from volcasr_async.batch.resume import fingerprint_of, plan
+from volcasr_async.editions import Edition
 from volcasr_async.job import prepare
-from volcasr_async.journal import STATES, Entry
+from volcasr_async.journal import STATES, Entry, State
 
 ROWS = [
     # state, delivered, changed, redo, can_ask, may_resend -> course, attempt
@@ -31,14 +34,14 @@ ROWS = [
 ]
 
 
-def test_a_new_key():
+def test_a_new_key() -> None:
     """What the journal does not know is submitted."""
     decided = plan(None, fingerprint="f", redo=False, can_ask=True, may_resend=False)
     assert (decided.course, decided.attempt) == ("submit", 0)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_known_keys(row):
+def test_known_keys(row: tuple[State, int, int, int, int, int, str, int]) -> None:
     """Each state has its course; another attempt, and so another charge, only where that is meant."""
     state, delivered, changed, redo, can_ask, may_resend, course, attempt = row
     entry = Entry("k", state, 3, "id", "f", None, bool(delivered))
@@ -48,15 +51,15 @@ def test_known_keys(row):
     assert (decided.course, decided.attempt) == (course, attempt)
 
 
-def test_the_table_is_complete():
+def test_the_table_is_complete() -> None:
     """Every state stands in it."""
     assert {row[0] for row in ROWS} == set(STATES)
 
 
-def test_fingerprints():
+def test_fingerprints() -> None:
     """Edition, options and declared audio count; links, ids and callbacks do not."""
 
-    def one(link="https://example.com/a.mp3", edition=None, **more):
+    def one(link: str = "https://example.com/a.mp3", edition: Edition | None = None, **more: Any) -> str:
         options = more.pop("options", None)
         source = AudioUrl(link, **{name: more.pop(name) for name in ("format", "language") if name in more})
         return fingerprint_of(
@@ -76,7 +79,7 @@ def test_fingerprints():
         (Options(enable_itn=False, extra={"b": 1, "a": 2}), "51ff031cdef9bb69"),
     ],
 )
-def test_fingerprints_stay(options, kept):
+def test_fingerprints_stay(options: Options | None, kept: str) -> None:
     """Journals hold them: were one to change with a release, or with an order of words, every list would be refused."""
     order = prepare(Job("https://example.com/a.mp3"), edition=Standard(), options=options, cluster=None)
     assert fingerprint_of(order) == kept

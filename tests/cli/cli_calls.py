@@ -60,7 +60,8 @@ class Caller:
         self._capfd.readouterr()
         with pytest.raises(SystemExit) as end:
             main([str(word) for word in argv])
-        return Ended(int(end.value.code or 0), *self._capfd.readouterr())
+        told = self._capfd.readouterr()
+        return Ended(int(end.value.code or 0), told.out, told.err)
 
 
 def started(*argv: object, **more: str) -> subprocess.Popen[str]:

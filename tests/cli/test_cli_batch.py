@@ -73,6 +73,29 @@ def test_failures_are_a_list(
     assert not Path("out/failures.jsonl").exists()
 
 
+def test_a_file_that_is_gone_is_written_again(
+    volcasr: Caller, service: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the journal, without a request; another format as well."""
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_text("a.wav\nb.wav\n")
+    Path("a.wav").write_bytes(make_wav(1.0))
+    Path("b.wav").write_bytes(make_wav(2.0))
+    assert volcasr("batch", "list.txt", "-o", "out", *FAST).status == 0
+    charged = len(service.charges)
+    first, second = sorted(Path("out").glob("*.txt"))
+    said = first.read_text()
+    first.unlink()
+    end = volcasr("batch", "list.txt", "-o", "out", *FAST)
+    assert "1 done, 0 failed, 1 done before" in end.err
+    assert "0 requests" in end.err
+    assert first.read_text() == said
+    assert volcasr("batch", "list.txt", "-o", "out", "--format", "srt", *FAST).status == 0
+    assert len(list(Path("out").glob("*.srt"))) == 2
+    assert second.exists()
+    assert len(service.charges) == charged
+
+
 def test_bad_line_is_a_failed_item(volcasr: Caller, service: Simulator, tmp_path: Path, wav: Path) -> None:
     """A bad line fails with its number; the others are transcribed."""
     path = tmp_path / "list.jsonl"

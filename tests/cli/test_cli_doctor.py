@@ -39,7 +39,7 @@ class _Host(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.body)
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the library
         pass
 
 
@@ -185,7 +185,8 @@ def test_resource_that_is_granted_is_found(examined: Examine) -> None:
 
 def test_resource_that_nobody_grants(examined: Examine) -> None:
     """Where no id works, the console's names of the models are told."""
-    with host(**refused(NO_RESOURCE) | {"status": 403}) as url:
+    denied: dict[str, Any] = {**refused(NO_RESOURCE), "status": 403}
+    with host(**denied) as url:
         cure = examined(url)["service, standard"]["cure"]
     assert "model 1.0 is volc.bigasr.auc" in cure
     assert "--resource-id" in cure

@@ -3,11 +3,13 @@
 import json
 import shlex
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cli_calls import SECRET, Ended, Port, ended, read_until, started
+from cli_calls import ROOT, SECRET, Ended, Port, ended, read_until, started
 
 from volcasr_async import Task, read_transcript
 
@@ -163,7 +165,7 @@ def test_simulator_serves_until_it_is_interrupted(wav: Path) -> None:
     assert rest.status == 0
     assert f"{environ['VOLCASR_BASE_URL']}/audio/talk.wav" in lines[-1]
     assert "requests: 2 flash" in rest.err
-    assert "would be billed: 1 recording, 2.0 s" in rest.err
+    assert "would be billed: 1 task for 1 recording, 2.0 s" in rest.err
     assert "against the documents: nothing" in rest.err
 
 
@@ -177,6 +179,20 @@ def test_simulator_is_ended_as_soon_as_it_is_ready() -> None:
             process.send_signal(signal.SIGTERM)
         for end in map(ended, processes):
             assert (end.status, "Traceback" in end.err) == (0, False), end.err
+
+
+def test_simulator_in_the_background_of_a_script() -> None:
+    """There a shell has Ctrl-C ignored; SIGTERM ends it all the same, and it sums up."""
+    script = f"trap '' INT; exec {shlex.quote(sys.executable)} -m volcasr_async simulate --port 0"
+    with subprocess.Popen(
+        ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert "http://" in process.stdout.readline()
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "would be billed" in err
 
 
 def test_help_needs_no_http_library() -> None:

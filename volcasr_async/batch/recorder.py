@@ -73,7 +73,7 @@ class Recorder:
         if isinstance(error, WaitTimeout) or (isinstance(error, TransportError) and error.sent == "no"):
             self.left(flight)
             return
-        state: State = "uncertain" if isinstance(error, SubmitUncertain) else "failed"
+        state: State = "uncertain" if isinstance(error, SubmitUncertain) or _unresolved(flight) else "failed"
         self._note(flight, state, error=error, task=flight.progress.task if flight.progress else None)
 
     def delivered(self, key: str) -> None:
@@ -111,3 +111,11 @@ class Recorder:
             transcript=transcript,
         )
         self._journal.note(change)
+
+
+def _unresolved(flight: Flight) -> bool:
+    """Tell whether an answer was lost that nobody can ask about, so that another try may be charged again."""
+    progress = flight.progress
+    if progress is None or progress.dialect.can_ask or progress.kind != "submit":
+        return False
+    return isinstance(progress.doubt, TransportError | ReplyError)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,13 +12,14 @@ import msgspec
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError, complain, explained, plain, say, status_of
 from volcasr_async.cli.failures import Failures
 from volcasr_async.cli.formats import Writing
+from volcasr_async.cli.interruptions import interruptions
 from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
 from volcasr_async.cli.output import rewrite_file, stable_name, write_stdout
 from volcasr_async.cli.words import counted
 from volcasr_async.errors import JournalError, VolcASRError
 from volcasr_async.job import Job
-from volcasr_async.journal import State
+from volcasr_async.journal import Journal, State
 from volcasr_async.models import Transcript
 from volcasr_async.outcomes import BatchStats, Done
 
@@ -50,12 +49,17 @@ class Sink(Protocol):
         """Bring one there for good; `CommandError` where that cannot be."""
         ...
 
+    def lacks(self, name: str) -> bool:
+        """Tell whether what was brought of that name before is not there any more."""
+        ...
+
 
 class ToDirectory:
     """A file for each, whole or not at all."""
 
     def __init__(self, directory: Path, writing: Writing) -> None:
         self._directory, self._writing = directory, writing
+        self._found: set[str] | None = None
 
     async def put(self, job: Job, transcript: Transcript) -> None:
         """Write the file; a disk that is slow keeps nobody else waiting."""
@@ -63,6 +67,12 @@ class ToDirectory:
 
         path = self._directory / stable_name(job.name, self._writing.suffix)
         await anyio.to_thread.run_sync(self._write, path, transcript)
+
+    def lacks(self, name: str) -> bool:
+        """Look for the file, as it would be called in this format."""
+        if self._found is None:
+            self._found = {path.name for path in self._directory.iterdir()}
+        return stable_name(name, self._writing.suffix) not in self._found
 
     def _write(self, path: Path, transcript: Transcript) -> None:
         try:
@@ -86,6 +96,11 @@ class ToStdout:
             write_stdout(f'{{"key":{name},{text[1:]}\n')
         except OSError as error:
             raise CommandError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+    def lacks(self, name: str) -> bool:  # noqa: ARG002 - the others look
+        """Nobody knows what became of a line."""
+        return False
 
 
 class Round:
@@ -116,7 +131,7 @@ class Round:
         import anyio
 
         async with client() as asr, anyio.create_task_group() as around:
-            with _signals() as signals:
+            with interruptions() as signals:
                 if signals is not None:
                     around.start_soon(self._heed, signals, around)
                 try:
@@ -128,8 +143,18 @@ class Round:
     async def _run(self, asr: VolcASR, around: TaskGroup) -> None:
         import anyio.to_thread
 
+        from volcasr_async.sqlite_journal import SqliteJournal
+
         total = await anyio.to_thread.run_sync(self._listing.count)
-        opened = asr.batch(self._listing.items(), window=self._window, journal=self._journal, redo=self._redo)
+        journal = await SqliteJournal.open(self._journal)
+        try:
+            await journal.bring_again(self._sink.lacks)
+            await self._through(asr, around, journal, total)
+        finally:
+            await journal.aclose()
+
+    async def _through(self, asr: VolcASR, around: TaskGroup, journal: Journal, total: int | None) -> None:
+        opened = asr.batch(self._listing.items(), window=self._window, journal=journal, redo=self._redo)
         async with opened as batch:
             self._batch = batch
             self._tell_what_was_held()
@@ -247,15 +272,3 @@ class Round:
                 else f"{failures.cut:,} of its links are left out, for their queries may be credentials"
             )
             say("  ", f"{note}; the original list again takes those that failed, and nothing else", wrap=True)
-
-
-@contextmanager
-def _signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
-    """Receive Ctrl-C and SIGTERM, where the system lets an event loop do that."""
-    import anyio
-
-    if os.name == "nt":
-        yield None
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        yield signals

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import signal
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -14,6 +13,7 @@ import typer
 from volcasr_async.cli.connection import RESOURCE_IDS, read_credentials
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain, say
 from volcasr_async.cli.flags import completing
+from volcasr_async.cli.interruptions import interruptions
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.words import counted
 from volcasr_async.credentials import ApiKey, AppKey
@@ -150,16 +150,18 @@ def _serve(simulator: Simulator, host: str, port: int, files: list[Path], ready:
 
     async def serve() -> None:
         sending = simulator.send_callbacks() if callbacks else nullcontext()
-        async with simulator.serve(host, port) as url, sending:
-            write_stdout(ready.replace("{url}", url) + "".join(f"# {url}{path}\n" for path in hosted))
-            say("listening", f" on {url} until Ctrl-C", colour="green")
-            await anyio.sleep_forever()
+        with interruptions() as signals:  # SIGTERM too, which scripts and containers end it with
+            async with simulator.serve(host, port) as url, sending:
+                write_stdout(ready.replace("{url}", url) + "".join(f"# {url}{path}\n" for path in hosted))
+                say("listening", f" on {url} until Ctrl-C", colour="green")
+                if signals is None:
+                    await anyio.sleep_forever()
+                else:
+                    await anext(signals)
 
-    # What scripts and containers end it with; as a Ctrl-C, which the loop hears of when it has come to a rest.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        anyio.run(serve)
-    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            anyio.run(serve)
         _sum_up(simulator)
     except OSError as error:
         why = error.strerror or str(error)
@@ -192,7 +194,9 @@ def _sum_up(simulator: Simulator) -> None:
     if simulator.refused:
         say("over the quota: ", str(simulator.refused))
     audio_s = sum(charge.audio_ms for charge in simulator.charges) / 1000
-    say("would be billed: ", f"{counted(len(simulator.charges), 'recording')}, {audio_s:.1f} s of audio")
+    tasks, recordings = len(simulator.charges), len(simulator.charges_by_source)
+    what = f"{counted(tasks, 'task')} for {counted(recordings, 'recording')}"
+    say("would be billed: ", f"{what}, {audio_s:.1f} s of audio")
     say("against the documents: ", str(len(simulator.violations) or "nothing"))
     for violation in simulator.violations[:_MOST_VIOLATIONS]:
         say("  ", plain(f"{violation.path}: {violation.what}"), colour=None)

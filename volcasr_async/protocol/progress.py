@@ -136,7 +136,7 @@ class Progress(Struct):
     def _submit_failed(self, error: VolcASRError, now: float, draw: float) -> None:
         if _settles_nothing(error):
             self._lost(error, now, draw)
-        elif isinstance(error, InvalidRequest) and error.maybe_repeated and self.doubt is not None:
+        elif isinstance(error, InvalidRequest) and error.maybe_repeated and self.doubt and self.dialect.can_ask:
             # 45000001 after a doubtful try means that the try was taken (doc 1354868): ask before failing, and be patient
             # from now on, for as after any submit it may not be found for a moment.
             self.since = now
@@ -164,6 +164,8 @@ class Progress(Struct):
         if half_sent and self.spent:
             raise error  # half a body cannot have been billed, but the stream cannot be sent once more
         if not self.spent and (allowed or half_sent):
+            if not half_sent:
+                self.doubt = error  # until the next answer; should the caller stop before that, it stays so
             self._again(error, now, draw)
             return
         how = "RetryPolicy(resend_flash=True)" if self.dialect.phase == "flash" else "RetryPolicy(resubmit_v1=True)"
