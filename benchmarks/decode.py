@@ -55,7 +55,7 @@ def transcript(words: int) -> bytes:
                 "words": tokens,
             }
         )
-    text = "".join(utterance["text"] for utterance in utterances)
+    text = "".join(str(utterance["text"]) for utterance in utterances)
     body = {"audio_info": {"duration": 240 * words}, "result": {"text": text, "utterances": utterances}}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -106,7 +106,8 @@ def _decoder(name: str) -> Callable[[bytes], Any]:
         case "orjson":
             import orjson
 
-            return orjson.loads
+            read: Callable[[bytes], Any] = orjson.loads
+            return read
         case "msgspec structs":
             return _msgspec()
         case "pydantic":
@@ -142,8 +143,8 @@ def _pydantic() -> Callable[[bytes], Any]:
 
     word = create_model("Word", text=str, start_time=int, end_time=int, blank_duration=int)
     times: Any = {"start_time": int, "end_time": int}
-    utterance = create_model("Utterance", text=str, definite=bool, additions=dict[str, str], words=list[word], **times)
-    result = create_model("Result", text=str, utterances=list[utterance])
+    utterance = create_model("Utterance", text=str, definite=bool, additions=dict[str, str], words=list[word], **times)  # type: ignore[valid-type]  # made just now
+    result = create_model("Result", text=str, utterances=list[utterance])  # type: ignore[valid-type]
     info = create_model("AudioInfo", duration=int)
     return create_model("Body", audio_info=info, result=result).model_validate_json
 

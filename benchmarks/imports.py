@@ -59,4 +59,5 @@ def imported(statement: str, without: Iterable[str] = ()) -> tuple[float, list[s
     """Run it in an interpreter of its own: milliseconds, and which of `LOOKED_FOR` it brought."""
     program = _PROGRAM.format(statement=statement, names=LOOKED_FOR, without=list(without))
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-    return json.loads(found.stdout)
+    ms, brought = json.loads(found.stdout)
+    return ms, brought

@@ -109,7 +109,7 @@ def spare(
 
 def _alone(work: Work) -> dict[str, Any]:
     """Measure in a fresh process; adds what the server counted."""
-    figures = measure.alone(measured, *work)
+    figures: dict[str, Any] = measure.alone(measured, *work)
     counted = totals(work.url)["keys"][work.key]
     return figures | {
         "jobs": work.jobs,
@@ -165,7 +165,7 @@ def _rows(
 
 def _cpu_ms(figures: dict[str, Any]) -> float:
     """CPU for each job that was finished."""
-    return 1000 * figures["cpu_s"] / max(figures["finished"], 1)
+    return 1000 * float(figures["cpu_s"]) / max(int(figures["finished"]), 1)
 
 
 def _middle(rounds: list[dict[str, Any]], key: str) -> float:

@@ -174,7 +174,8 @@ def _environment(more: Mapping[str, str]) -> Iterator[None]:
 def _call(pipe: Any, without: tuple[str, ...], where: tuple[str, str], args: tuple[Any, ...]) -> None:
     """Import the function's module only here, after what is not there is gone; warnings would stand between the progress."""
     logging.getLogger("volcasr_async").setLevel(logging.ERROR)
-    sys.modules.update(dict.fromkeys(without))  # type: ignore[arg-type] - None there means: cannot be imported
+    gone: dict[str, Any] = dict.fromkeys(without)  # None there means: cannot be imported
+    sys.modules.update(gone)
     module, name = where
     result = attrgetter(name)(importlib.import_module(module))(*args)
     pipe.send(json.dumps(asyncio.run(result) if asyncio.iscoroutine(result) else result))

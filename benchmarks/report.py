@@ -130,7 +130,7 @@ def _against_the_best(name: str) -> Callable[[Results], float | None]:
 
     def seen(results: Results) -> float | None:
         rows = _found(results, "jobs", {"setting": "under a limit"})
-        done = {row["name"]: row["total s"] for row in rows if row["finished"] == row["jobs"]}
+        done: dict[str, float] = {row["name"]: row["total s"] for row in rows if row["finished"] == row["jobs"]}
         rivals = [total for rival, total in done.items() if rival not in OURS.values()]
         if not rows or not rivals:
             return None

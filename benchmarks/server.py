@@ -198,7 +198,8 @@ def serving(delay: float = 0.0, **rules: Any) -> Iterator[str]:
 def totals(url: str) -> dict[str, Any]:
     """Read what the server counted: `cpu_s` of its process, and in `keys` for each key what `Account.totals` tells."""
     with urllib.request.urlopen(url + "/totals") as reply:
-        return json.loads(reply.read())
+        counted: dict[str, Any] = json.loads(reply.read())
+    return counted
 
 
 if __name__ == "__main__":

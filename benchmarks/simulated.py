@@ -46,10 +46,12 @@ def simulating(**settings: Any) -> Iterator[str]:
 def counted(url: str) -> dict[str, Any]:
     """Read what the simulator counted."""
     with urllib.request.urlopen(url + "/_simulator") as reply:
-        return json.loads(reply.read())
+        told: dict[str, Any] = json.loads(reply.read())
+    return told
 
 
 def charges(url: str) -> dict[str, int]:
     """Read how often each recording was charged."""
     with urllib.request.urlopen(url + "/_simulator/charges") as reply:
-        return json.loads(reply.read())
+        told: dict[str, int] = json.loads(reply.read())
+    return told

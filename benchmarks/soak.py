@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 
@@ -82,7 +82,7 @@ def _against_simulator(
     return _tenths(seen["looks"], OURS[name]), total
 
 
-async def soak(url: str, engine: str, minutes: float, qps: float) -> dict[str, Any]:
+async def soak(url: str, engine: Literal["httpx", "aiohttp"], minutes: float, qps: float) -> dict[str, Any]:
     """Keep one client busy for so long, looking at this process on the way."""
     from volcasr_async import Limits, RetryPolicy, VolcASR
 

@@ -124,7 +124,9 @@ def _decoder() -> Any:
     try:
         from pybase64 import b64decode
     except ImportError:
-        from base64 import b64decode
+        from base64 import b64decode as plain
+
+        return plain
     return b64decode
 
 

@@ -62,7 +62,7 @@ def _round(receiver: Receiver, turn: int, files: Files) -> list[dict[str, Any]]:
     """Let each have its turn; the first of one round is the last of the next."""
     alone = [(size, 1) for size in files]
     and_eight = [*alone, (max(files), 8)]
-    turns = [
+    turns: list[tuple[Any, ...]] = [
         (OURS["default"], upload_by_us, and_eight, "httpx"),
         (OURS["[speed]"], upload_by_us, and_eight, "aiohttp"),
         (_AIOHTTP, upload_by_aiohttp, and_eight),
@@ -128,7 +128,8 @@ def _make(path: Path, size: int) -> tuple[Path, str]:
 def _arrived(receiver: Receiver) -> list[str]:
     context = ssl.create_default_context(cafile=receiver.certificate) if receiver.certificate else None
     with urllib.request.urlopen(receiver.url + "/digests", context=context) as reply:
-        return json.loads(reply.read())
+        digests: list[str] = json.loads(reply.read())
+    return digests
 
 
 # ---- who uploads ----

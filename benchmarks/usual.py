@@ -38,7 +38,8 @@ async def run(post: Any, urls: list[str], qps: float) -> dict[str, Any]:
         nonlocal requests
         await limiter.turn()
         requests += 1
-        return await post(path, task, body)
+        code: str = await post(path, task, body)
+        return code
 
     async def one(url: str) -> None:
         async with slots:

@@ -21,7 +21,8 @@ POLLED = (Standard(), Idle(), CLUSTER)
 
 
 def sample(name: str) -> dict[str, Any]:
-    return json.loads((SAMPLES / f"{name}.json").read_text())
+    found: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
+    return found
 
 
 def reply_of(name: str) -> Reply:
@@ -47,9 +48,8 @@ def v1_answer(code: int | str, message: str = "", **more: object) -> Reply:
 
 
 def order_of(source: Any = URL, edition: Any = None, options: Options | None = None, **job: Any) -> Order:
-    return prepare(
-        Job(source, **({"request_id": ID} | job)), edition=edition or Standard(), options=options, cluster=None
-    )
+    job.setdefault("request_id", ID)
+    return prepare(Job(source, **job), edition=edition or Standard(), options=options, cluster=None)
 
 
 def speak(edition: Any, credentials: Any = PAIR, **access: Any) -> Dialect:
@@ -62,10 +62,15 @@ def open_call(edition: Any = None, options: Options | None = None, source: Any =
 
 
 def body_of(call: Call, audio: str = "QUJD") -> dict[str, Any]:
-    return json.loads(call.prefix + (audio.encode() if call.has_audio else b"") + call.suffix)
+    found: dict[str, Any] = json.loads(call.prefix + (audio.encode() if call.has_audio else b"") + call.suffix)
+    return found
 
 
 def task_of(edition: Any = None, **more: Any) -> Task:
-    return Task(
-        **({"id": ID, "edition": edition or Standard(), "request_id": ID, "submitted_at": 1_800_000_000.0} | more)
-    )
+    told: dict[str, Any] = {
+        "id": ID,
+        "edition": edition or Standard(),
+        "request_id": ID,
+        "submitted_at": 1_800_000_000.0,
+    }
+    return Task(**(told | more))

@@ -5,7 +5,9 @@ import logging
 import math
 import os
 import struct
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -25,6 +27,7 @@ from volcasr_async import (
     TransportError,
 )
 from volcasr_async.protocol.envelope import PIECE_BYTES
+from volcasr_async.sources import SourceLike
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -34,11 +37,11 @@ EDGES = [1, 2, 3, 4, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, BLOCK - 1, BLOCK, B
 WAV = make_wav(10)
 
 
-def noise(size):
+def noise(size: int) -> bytes:
     return (b"RIFF" + os.urandom(251) * (size // 251 + 1))[:size]
 
 
-async def arrives(source, data):
+async def arrives(source: SourceLike, data: bytes) -> None:
     """Send a recording as PCM, and compare what came."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -51,7 +54,7 @@ async def arrives(source, data):
 
 
 @pytest.mark.parametrize("size", EDGES)
-async def test_every_size_arrives_to_the_byte(size, tmp_path):
+async def test_every_size_arrives_to_the_byte(size: int, tmp_path: Path) -> None:
     """Files and bytes of sizes around the edges of pieces and blocks arrive whole."""
     data = noise(size)
     (tmp_path / "a.pcm").write_bytes(data)
@@ -64,15 +67,15 @@ async def test_every_size_arrives_to_the_byte(size, tmp_path):
 @example(cuts=[0, 1, 0, 2, 0])
 @example(cuts=[PIECE + 1, 1, PIECE - 1])
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_a_stream_in_chunks_of_any_size_arrives_to_the_byte(cuts):
+async def test_a_stream_in_chunks_of_any_size_arrives_to_the_byte(cuts: list[int]) -> None:
     """However a stream is cut, its bytes arrive."""
     cuts = cuts if sum(cuts) else [*cuts, 1]
     data = noise(sum(cuts))
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         start = 0
         for number, cut in enumerate(cuts):
-            kind = (bytes, bytearray, memoryview)[number % 3]
+            kind: Any = (bytes, bytearray, memoryview)[number % 3]
             yield kind(data[start : start + cut])
             start += cut
 
@@ -80,10 +83,11 @@ async def test_a_stream_in_chunks_of_any_size_arrives_to_the_byte(cuts):
 
 
 @pytest.mark.parametrize("kind", ["file", "bytes"])
-async def test_each_attempt_sends_the_whole(kind, tmp_path):
+async def test_each_attempt_sends_the_whole(kind: str, tmp_path: Path) -> None:
     """After a 503 the second attempt opens the recording anew, under the same length."""
     (tmp_path / "a.wav").write_bytes(WAV)
-    source = {"file": tmp_path / "a.wav", "bytes": WAV}[kind]
+    sources: dict[str, SourceLike] = {"file": tmp_path / "a.wav", "bytes": WAV}
+    source = sources[kind]
     simulator = Simulator(faults=[Fault("refuse-busy", on="flash", times=2)])
     async with client(simulator) as asr:
         assert (await asr.transcribe(source)).duration_ms == 10_000
@@ -93,14 +97,14 @@ async def test_each_attempt_sends_the_whole(kind, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["shrinks", "grows", "goes"])
-async def test_a_file_that_changes_between_two_attempts(change, tmp_path):
+async def test_a_file_that_changes_between_two_attempts(change: str, tmp_path: Path) -> None:
     """What shrank or went is our error, not a transcript of a part; what grew is sent as it was looked at."""
     path = tmp_path / "a.wav"
     path.write_bytes(WAV)
     simulator = Simulator(faults=[Fault("refuse-busy", on="flash", times=1)])
     async with client(simulator, retry=RetryPolicy(first=10)) as asr, anyio.create_task_group() as tasks:
 
-        async def changes():
+        async def changes() -> None:
             await anyio.sleep(3)
             if change == "goes":
                 path.unlink()
@@ -119,11 +123,11 @@ async def test_a_file_that_changes_between_two_attempts(change, tmp_path):
 
 
 @pytest.mark.parametrize(("promised", "why"), [(len(WAV) + 1, "only"), (len(WAV) - 1, "more than"), (1, "more than")])
-async def test_a_stream_of_another_size_than_promised(promised, why):
+async def test_a_stream_of_another_size_than_promised(promised: int, why: str) -> None:
     """A stream that is too short or too long is our error, and its generator is closed."""
     simulator, closed = Simulator(), []
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         try:
             yield WAV[:1000]
             yield WAV[1000:]
@@ -139,10 +143,10 @@ async def test_a_stream_of_another_size_than_promised(promised, why):
     assert simulator.charges == []
 
 
-async def test_a_stream_is_sent_once():
+async def test_a_stream_is_sent_once() -> None:
     """After bytes have left, a stream is not sent again: neither by a retry nor by a second call."""
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield WAV
 
     for kind in ("drop-upload", "refuse-busy", "reset"):
@@ -159,25 +163,30 @@ async def test_a_stream_is_sent_once():
         assert simulator.charges == []
 
 
-def sparse(path, size, head=b""):
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def sparse(path: Path, size: int, head: bytes = b"") -> Path:
     with path.open("wb") as file:
         file.write(head)
         file.truncate(size)
     return path
 
 
-def long_wav(seconds):
+def long_wav(seconds: int) -> bytes:
     size = seconds * 8000
     head = b"RIFF" + struct.pack("<I", size + 36) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
     return head + b"data" + struct.pack("<I", size)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[Path], SourceLike], str]] = {
     "missing": (lambda folder: folder / "no.wav", "cannot be read"),
     "empty": (lambda folder: sparse(folder / "a.wav", 0), "empty"),
     "folder": (lambda folder: folder, "directory"),
     "unreadable": (lambda folder: folder / ("n" * 300 + ".wav"), "cannot be read"),
-    "pipe": (lambda folder: os.mkfifo(folder / "pipe.wav") or folder / "pipe.wav", "regular"),
+    "pipe": (lambda folder: pipe(folder / "pipe.wav"), "regular"),
     "large": (lambda folder: sparse(folder / "a.mp3", 101_000_000, b"ID3"), "100 MB.*standard"),
     "long": (lambda folder: sparse(folder / "a.wav", 7260 * 8000 + 44, long_wav(7260)), "2 h.*cut"),
     "m4a": (lambda folder: sparse(folder / "a.m4a", 100, b"\0\0\0\x20ftypM4A "), "m4a.*standard"),
@@ -186,7 +195,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_flash_does_not_take_is_refused_before_anything_is_sent(case, tmp_path):
+async def test_what_flash_does_not_take_is_refused_before_anything_is_sent(case: str, tmp_path: Path) -> None:
     """Each refusal names the cure, and no request goes out."""
     make, cure = REFUSED[case]
     simulator = Simulator()
@@ -199,7 +208,7 @@ async def test_what_flash_does_not_take_is_refused_before_anything_is_sent(case,
 
 
 @pytest.mark.usefixtures("real_time")
-async def test_just_within_the_limits(tmp_path, caplog):
+async def test_just_within_the_limits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Two hours and 58 MB are taken, with a word of advice."""
     path = sparse(tmp_path / "a.wav", 7200 * 8000 + 44, long_wav(7200))
     simulator = Simulator()
@@ -208,7 +217,7 @@ async def test_just_within_the_limits(tmp_path, caplog):
     assert "advises" in caplog.text
 
 
-async def test_a_wav_with_a_length_it_does_not_have(tmp_path):
+async def test_a_wav_with_a_length_it_does_not_have(tmp_path: Path) -> None:
     """A header that promises 4 GB, as pipes leave it, is judged by what is there."""
     head = long_wav(10)[:-4] + b"\xff\xff\xff\xff"
     path = sparse(tmp_path / "a.wav", 80_044, head)
@@ -221,14 +230,14 @@ async def test_a_wav_with_a_length_it_does_not_have(tmp_path):
     rest=st.binary(max_size=80), kind=st.sampled_from([b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt ", b"OggS", b"ID3"])
 )
 @settings(max_examples=60)
-async def test_broken_audio_is_the_services_to_judge(kind, rest):
+async def test_broken_audio_is_the_services_to_judge(kind: bytes, rest: bytes) -> None:
     """Bytes that only begin like audio are sent, never a crash of ours."""
     simulator = Simulator(faults=[Fault("silence")])
     async with client(simulator) as asr:
         assert (await asr.transcribe(kind + rest)).silent
 
 
-async def test_an_unknown_container_is_sent_without_a_label():
+async def test_an_unknown_container_is_sent_without_a_label() -> None:
     """Where neither name nor bytes tell, the service finds out."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -238,7 +247,7 @@ async def test_an_unknown_container_is_sent_without_a_label():
     assert simulator.violations == []
 
 
-async def test_the_bytes_know_better_than_the_name(tmp_path, caplog):
+async def test_the_bytes_know_better_than_the_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A WAV that is called MP3 is sent as WAV, and the log says so."""
     path = tmp_path / "a.mp3"
     path.write_bytes(WAV)
@@ -250,7 +259,7 @@ async def test_the_bytes_know_better_than_the_name(tmp_path, caplog):
     assert simulator.violations == []
 
 
-async def test_the_callers_word_is_last(tmp_path):
+async def test_the_callers_word_is_last(tmp_path: Path) -> None:
     """A container that the caller names is sent as named."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -260,7 +269,7 @@ async def test_the_callers_word_is_last(tmp_path):
 
 @needs_proc
 @pytest.mark.parametrize("ending", ["success", "failure", "broken", "cancelled"])
-async def test_no_file_stays_open(ending, tmp_path):
+async def test_no_file_stays_open(ending: str, tmp_path: Path) -> None:
     """Whatever way an upload ends, its file is closed."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(60))
@@ -278,13 +287,13 @@ async def test_no_file_stays_open(ending, tmp_path):
 
 
 @pytest.mark.parametrize("count", [5])
-async def test_uploads_share_the_room_in_the_air(count):
+async def test_uploads_share_the_room_in_the_air(count: int) -> None:
     """No more audio is in the air at once than the limit, one that is larger goes alone, and all arrive."""
     simulator = Simulator(flash_time=10)
     most, seen = 2 * len(WAV), []
     async with client(simulator, limits=Limits(qps=None, upload_bytes=most)) as asr:
 
-        async def one(data):
+        async def one(data: bytes) -> None:
             await asr.transcribe(data)
             seen.append(asr.stats.upload_bytes)
 
@@ -300,7 +309,7 @@ async def test_uploads_share_the_room_in_the_air(count):
     assert simulator.violations == []
 
 
-async def test_local_audio_where_a_link_is_wanted(tmp_path):
+async def test_local_audio_where_a_link_is_wanted(tmp_path: Path) -> None:
     """The polled editions take links; the refusal says what to do."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -311,7 +320,7 @@ async def test_local_audio_where_a_link_is_wanted(tmp_path):
     assert simulator.requests["submit"] == 1
 
 
-async def test_a_list_is_no_recording(tmp_path):
+async def test_a_list_is_no_recording(tmp_path: Path) -> None:
     """A text file given by mistake is refused before it is uploaded."""
     path = tmp_path / "urls.txt"
     path.write_text("https://example.com/会议.mp3\n" * 5, "utf-8")

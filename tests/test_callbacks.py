@@ -1,7 +1,9 @@
 """Callbacks as hints: they shorten the wait, and nothing that they say or that strangers send has any other effect."""
 
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -9,8 +11,21 @@ import httpx
 import pytest
 from io_kit import PLAIN, client, is_idle, polled
 
-from volcasr_async import AucV1, InputError, Job, Limits, Pending, PollPolicy, RetryPolicy, Standard
-from volcasr_async.callbacks import CallbackReceiver
+from volcasr_async import (
+    AucV1,
+    InputError,
+    Job,
+    Limits,
+    Pending,
+    PollPolicy,
+    RetryPolicy,
+    Standard,
+    Task,
+    Transcript,
+    VolcASR,
+)
+from volcasr_async.callbacks import CallbackReceiver, Message, Receive, Send
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Fault, Simulator
 
 pytestmark = pytest.mark.anyio
@@ -18,27 +33,29 @@ pytestmark = pytest.mark.anyio
 HERE = "https://me.example/volcasr"
 SECRET = "sixteen-characters-or-more"
 OTHER_ID = "a1b2c3d4-2222-4333-8444-555555555555"
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def receiver_of(asr, **more):
-    return CallbackReceiver(asr, **{"public_url": HERE, "secret": SECRET} | more)
+def receiver_of(asr: VolcASR, **more: Any) -> CallbackReceiver:
+    given: dict[str, Any] = {"public_url": HERE, "secret": SECRET} | more
+    return CallbackReceiver(asr, **given)
 
 
 @asynccontextmanager
-async def house(simulator, *, limits=Limits(qps=None), **more):  # noqa: B008
+async def house(simulator: Simulator, **more: Any) -> AsyncIterator[tuple[VolcASR, CallbackReceiver]]:
     """A client with its receiver, which the simulator calls."""
-    async with client(simulator, limits=limits, **more) as asr:
+    async with client(simulator, **more) as asr:
         receiver = receiver_of(asr)
         async with simulator.send_callbacks(receiver):
             yield asr, receiver
 
 
 @asynccontextmanager
-async def waiting(asr, task, **more):
+async def waiting(asr: VolcASR, task: Task, **more: Any) -> AsyncIterator[dict[str, Any]]:
     """A call that waits for a task while the block runs; gives what it brought, and when."""
-    found = {}
+    found: dict[str, Any] = {}
 
-    async def wait():
+    async def wait() -> None:
         started = anyio.current_time()
         found["transcript"] = await asr.wait(task, **more)
         found["s"] = anyio.current_time() - started
@@ -48,7 +65,7 @@ async def waiting(asr, task, **more):
         yield found
 
 
-async def quiet(app, url, method="POST", content=b"{}"):
+async def quiet(app: App, url: str, method: str = "POST", content: bytes = b"{}") -> int:
     """Send one request; gives the status."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
         return (await http.request(method, url, content=content)).status_code
@@ -58,7 +75,7 @@ async def quiet(app, url, method="POST", content=b"{}"):
 
 
 @polled
-async def test_a_callback_ends_the_wait_at_once(edition):
+async def test_a_callback_ends_the_wait_at_once(edition: Edition) -> None:
     """The result is here when the task ends, with fewer questions than polling, in v1 too."""
     simulator = Simulator(processing_time=100)
     async with house(simulator) as (asr, receiver):
@@ -73,7 +90,7 @@ async def test_a_callback_ends_the_wait_at_once(edition):
     assert simulator.violations == []
 
 
-async def test_in_steps_and_through_the_client():
+async def test_in_steps_and_through_the_client() -> None:
     """A task that was submitted with a callback ends early in `receiver.wait` and in `asr.wait`."""
     simulator = Simulator(processing_time=100)
     async with house(simulator) as (asr, receiver):
@@ -86,7 +103,7 @@ async def test_in_steps_and_through_the_client():
     assert len(simulator.charges) == 2
 
 
-async def test_all_who_wait_for_a_task_are_woken():
+async def test_all_who_wait_for_a_task_are_woken() -> None:
     """Also after one of them has given up."""
     simulator = Simulator(processing_time=100)
     async with house(simulator) as (asr, receiver):
@@ -98,7 +115,7 @@ async def test_all_who_wait_for_a_task_are_woken():
         assert max(one["s"], two["s"]) < 100.5
 
 
-async def test_without_a_callback_polling_goes_on():
+async def test_without_a_callback_polling_goes_on() -> None:
     """What was called back for nothing is found by asking, half a minute later at most."""
     simulator = Simulator(processing_time=300, faults=[Fault("lost-callback")])
     async with house(simulator) as (_, receiver):
@@ -109,7 +126,7 @@ async def test_without_a_callback_polling_goes_on():
     assert simulator.requests["query"] < 20
 
 
-async def test_a_late_callback_finds_nobody():
+async def test_a_late_callback_finds_nobody() -> None:
     """It comes when polling has long found the result, and is answered all the same."""
     simulator = Simulator(processing_time=20, faults=[Fault("late-callback", seconds=600)])
     async with house(simulator) as (_, receiver):
@@ -118,7 +135,7 @@ async def test_a_late_callback_finds_nobody():
     assert [(d.kind, d.status) for d in simulator.deliveries] == [("late-callback", 200)]
 
 
-async def test_lies_duplicates_and_forgeries():
+async def test_lies_duplicates_and_forgeries() -> None:
     """The text is the service's, never the callback's; an early one costs one question, a forged one none."""
     plain = Simulator(processing_time=100)
     async with house(plain) as (_, receiver):
@@ -142,7 +159,7 @@ async def test_lies_duplicates_and_forgeries():
     assert simulator.violations == []
 
 
-async def test_a_forged_callback_asks_nothing():
+async def test_a_forged_callback_asks_nothing() -> None:
     """Not one question more than the plan has."""
     simulator = Simulator(processing_time=9, faults=[Fault("forged-callback"), Fault("lost-callback")])
     async with house(simulator) as (_, receiver):
@@ -151,7 +168,7 @@ async def test_a_forged_callback_asks_nothing():
     assert simulator.requests["query"] == 1
 
 
-async def test_a_callback_before_the_wait_is_kept_for_it():
+async def test_a_callback_before_the_wait_is_kept_for_it() -> None:
     """Who waits later than the callback came does not wait at all."""
     simulator = Simulator(processing_time=1)
     async with house(simulator) as (_, receiver):
@@ -163,7 +180,7 @@ async def test_a_callback_before_the_wait_is_kept_for_it():
     assert simulator.requests["query"] == 1
 
 
-async def test_what_is_kept_has_a_bound():
+async def test_what_is_kept_has_a_bound() -> None:
     """The oldest of very many hints is forgotten, and asking finds its task."""
     simulator = Simulator(processing_time=1)
     async with client(simulator) as asr:
@@ -178,7 +195,7 @@ async def test_what_is_kept_has_a_bound():
         assert anyio.current_time() - started > 5
 
 
-async def test_a_wrong_hint_leaves_the_plan_as_it_was():
+async def test_a_wrong_hint_leaves_the_plan_as_it_was() -> None:
     """One more question, and the next one when it was due anyway."""
     simulator = Simulator(processing_time=60)
     async with client(simulator) as asr:
@@ -190,7 +207,7 @@ async def test_a_wrong_hint_leaves_the_plan_as_it_was():
     assert simulator.requests["query"] == 2
 
 
-async def test_a_hint_while_a_question_is_in_the_air():
+async def test_a_hint_while_a_question_is_in_the_air() -> None:
     """The answer on its way may be older than the hint: it is asked again."""
     simulator = Simulator(processing_time=10, reply_delay=4)
     async with client(simulator) as asr:
@@ -202,7 +219,7 @@ async def test_a_hint_while_a_question_is_in_the_air():
     assert simulator.requests["query"] == 2
 
 
-async def test_repeated_hints_do_not_eat_the_budget():
+async def test_repeated_hints_do_not_eat_the_budget() -> None:
     """Who knows one address and posts to it all day costs a handful of questions."""
     simulator = Simulator(processing_time=600)
     async with client(simulator) as asr:
@@ -216,7 +233,7 @@ async def test_repeated_hints_do_not_eat_the_budget():
     assert simulator.requests["query"] < 14
 
 
-async def test_hints_keep_to_the_budget():
+async def test_hints_keep_to_the_budget() -> None:
     """Thirty callbacks at once are asked about one after the other, at the rate that is allowed."""
     simulator = Simulator(processing_time=9, qps=10)
     async with house(simulator, limits=Limits(qps=10)) as (_, receiver), anyio.create_task_group() as tasks:
@@ -226,7 +243,7 @@ async def test_hints_keep_to_the_budget():
     assert (simulator.refused, len(simulator.charges)) == (0, 30)
 
 
-async def test_a_cancelled_wait_leaves_nothing_behind():
+async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     """Its hint is kept for the next one."""
     simulator = Simulator(processing_time=20)
     async with house(simulator) as (asr, receiver):
@@ -240,7 +257,7 @@ async def test_a_cancelled_wait_leaves_nothing_behind():
         assert is_idle(asr)
 
 
-async def test_the_fresh_task_after_a_failed_one_is_called_back_too():
+async def test_the_fresh_task_after_a_failed_one_is_called_back_too() -> None:
     """Its request id is another, its callback's address the same."""
     simulator = Simulator(processing_time=100, faults=[Fault("task-error", times=1)])
     async with house(simulator, retry=RetryPolicy(new_tasks=1)) as (_, receiver):
@@ -250,7 +267,7 @@ async def test_the_fresh_task_after_a_failed_one_is_called_back_too():
     assert [d.status for d in simulator.deliveries] == [200, 200]
 
 
-async def test_a_failed_task_is_called_back_and_fails():
+async def test_a_failed_task_is_called_back_and_fails() -> None:
     """The error is the service's answer to the question."""
     simulator = Simulator(processing_time=100)
     async with house(simulator) as (_, receiver):
@@ -260,13 +277,14 @@ async def test_a_failed_task_is_called_back_and_fails():
         assert anyio.current_time() - started < 100.5
 
 
-async def test_a_program_may_keep_its_tasks_itself():
+async def test_a_program_may_keep_its_tasks_itself() -> None:
     """`on_hint` is told the request id once the service has its answer, and asks when it likes."""
     simulator = Simulator(processing_time=5)
     async with client(simulator) as asr:
-        tasks, seen = {}, []
+        tasks: dict[str, Task] = {}
+        seen: list[Pending | Transcript] = []
 
-        async def fetch(request_id):
+        async def fetch(request_id: str) -> None:
             await anyio.sleep(1000)  # longer than the service would wait
             seen.append(await asr.query(tasks[request_id]))
 
@@ -276,10 +294,10 @@ async def test_a_program_may_keep_its_tasks_itself():
             tasks[task.request_id] = task
             sent = []
 
-            async def send(message):
+            async def send(message: Message) -> None:
                 sent.append((anyio.current_time(), message["type"]))
 
-            async def receive():
+            async def receive() -> Message:
                 return {"type": "http.request", "body": b"", "more_body": False}
 
             path = "/" + receiver.url_for(task.request_id).rpartition("/")[2]
@@ -293,7 +311,7 @@ async def test_a_program_may_keep_its_tasks_itself():
 # ---- submit(callback=) ----
 
 
-async def test_callback_and_data_of_a_submit():
+async def test_callback_and_data_of_a_submit() -> None:
     """They reach the service as if the Job had them."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -305,25 +323,27 @@ async def test_callback_and_data_of_a_submit():
 
 
 @pytest.mark.parametrize("name", ["callback", "callback_data"])
-async def test_two_callbacks_are_a_contradiction(name):
+async def test_two_callbacks_are_a_contradiction(name: str) -> None:
     """Nothing is sent; the error names the parameter."""
     simulator = Simulator()
     async with client(simulator) as asr:
         with pytest.raises(InputError, match=f"leave out the parameter {name}"):
-            await asr.submit(Job(PLAIN, **{name: "https://me.example/a"}), **{name: "https://me.example/b"})
+            one: dict[str, Any] = {name: "https://me.example/a"}
+            other: dict[str, Any] = {name: "https://me.example/b"}
+            await asr.submit(Job(PLAIN, **one), **other)
         with pytest.raises(InputError, match="leave the Job's out"):
             await receiver_of(asr).submit(Job(PLAIN, callback="https://me.example/a"))
     assert not simulator.requests
 
 
-async def test_a_job_keeps_the_callback_that_it_has_from_here():
+async def test_a_job_keeps_the_callback_that_it_has_from_here() -> None:
     """To make a job of a job changes nothing."""
     async with client(Simulator()) as asr:
         job = receiver_of(asr).job(PLAIN)
         assert receiver_of(asr).job(job) == job
 
 
-async def test_flash_is_refused():
+async def test_flash_is_refused() -> None:
     """It answers at once."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -336,17 +356,17 @@ async def test_flash_is_refused():
 
 
 @pytest.fixture
-async def asr():
+async def asr() -> AsyncIterator[VolcASR]:
     async with client(Simulator()) as one:
         yield one
 
 
-def changed(url, at):
+def changed(url: str, at: int) -> str:
     """The address with one character changed."""
     return url[:at] + ("A" if url[at] != "A" else "B") + url[len(url) + at + 1 :]
 
 
-async def test_strangers_learn_nothing(asr):
+async def test_strangers_learn_nothing(asr: VolcASR) -> None:
     """Whatever is wrong with a token, the answer is the same, and no body is read."""
     receiver = receiver_of(asr)
     good, other = receiver.url_for(OTHER_ID), receiver.url_for(str(uuid4()))
@@ -368,13 +388,13 @@ async def test_strangers_learn_nothing(asr):
         receiver_of(asr, secret="another-secret-of-mine").url_for(OTHER_ID),
     ]
 
-    async def unread():
+    async def unread() -> Message:
         raise AssertionError("a stranger's body was read")
 
     for url in wrong:
-        sent = []
+        sent: list[Message] = []
 
-        async def send(message, sent=sent):
+        async def send(message: Message, sent: list[Message] = sent) -> None:
             sent.append(message)
 
         path = httpx.URL(url).path
@@ -387,7 +407,7 @@ async def test_strangers_learn_nothing(asr):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-async def test_only_posts(asr, method):
+async def test_only_posts(asr: VolcASR, method: str) -> None:
     """Other methods are 405, with a right token and without."""
     receiver = receiver_of(asr)
     for url in (receiver.url_for(OTHER_ID), f"{HERE}/x"):
@@ -395,7 +415,7 @@ async def test_only_posts(asr, method):
 
 
 @pytest.mark.parametrize("content", [b"", b"no JSON", b"\xff\x00", b'{"resp": {"code": "1000"}}', b"[" * 100_000])
-async def test_any_body_will_do(asr, content):
+async def test_any_body_will_do(asr: VolcASR, content: bytes) -> None:
     """It is not read."""
     receiver = receiver_of(asr)
     assert await quiet(receiver, receiver.url_for(OTHER_ID), content=content) == 200
@@ -403,13 +423,13 @@ async def test_any_body_will_do(asr, content):
 
 @pytest.mark.parametrize("prefix", ["", "/", "/a/b", "/volcasr"])
 @pytest.mark.parametrize("suffix", ["", "/", "?from=service"])
-async def test_any_mount_path_will_do(asr, prefix, suffix):
+async def test_any_mount_path_will_do(asr: VolcASR, prefix: str, suffix: str) -> None:
     """The last segment says it all."""
     receiver = receiver_of(asr, public_url=f"http://127.0.0.1:8000{prefix}")
     assert await quiet(receiver, receiver.url_for(OTHER_ID) + suffix) == 200
 
 
-async def test_mounted_in_starlette(asr):
+async def test_mounted_in_starlette(asr: VolcASR) -> None:
     """As a user would."""
     starlette = pytest.importorskip("starlette.applications")
     app = starlette.Starlette()
@@ -422,28 +442,34 @@ async def test_mounted_in_starlette(asr):
 class Line:
     """A connection whose body comes piece by piece, for ever unless it ends; notes what was asked for and sent."""
 
-    def __init__(self, receiver, pieces, *, pause=0.0, end=None):
+    def __init__(
+        self, receiver: CallbackReceiver, pieces: int, *, pause: float = 0.0, end: Message | None = None
+    ) -> None:
         self.pieces, self.pause, self.end = pieces, pause, end
-        self.read, self.sent = 0, []
+        self.read = 0
+        self.sent: list[Message] = []
         path = httpx.URL(receiver.url_for(OTHER_ID)).path
-        self.scope = {"type": "http", "method": "POST", "path": path}
+        self.scope: Message = {"type": "http", "method": "POST", "path": path}
 
-    async def receive(self):
+    async def receive(self) -> Message:
         await anyio.sleep(self.pause)
         if self.read == self.pieces:
-            return self.end or await anyio.sleep_forever()
+            if self.end is None:
+                await anyio.sleep_forever()
+            assert self.end is not None
+            return self.end
         self.read += 1
         return {"type": "http.request", "body": bytes(1024 * 1024), "more_body": True}
 
-    async def send(self, message):
+    async def send(self, message: Message) -> None:
         self.sent.append(message)
 
     @property
-    def status(self):
-        return self.sent[0]["status"] if self.sent else None
+    def status(self) -> int | None:
+        return int(self.sent[0]["status"]) if self.sent else None
 
 
-async def test_a_huge_body_is_read_to_a_bound(asr):
+async def test_a_huge_body_is_read_to_a_bound(asr: VolcASR) -> None:
     """And answered then: the hint is worth the same."""
     receiver = receiver_of(asr)
     line = Line(receiver, 1000)
@@ -451,7 +477,7 @@ async def test_a_huge_body_is_read_to_a_bound(asr):
     assert (line.status, line.read) == (200, 17)
 
 
-async def test_a_transcript_of_hours_is_read_to_its_end(asr):
+async def test_a_transcript_of_hours_is_read_to_its_end(asr: VolcASR) -> None:
     """Ten megabytes are no reason to break off."""
     receiver = receiver_of(asr)
     line = Line(receiver, 10, end={"type": "http.request", "body": b"", "more_body": False})
@@ -460,7 +486,7 @@ async def test_a_transcript_of_hours_is_read_to_its_end(asr):
 
 
 @pytest.mark.parametrize(("pieces", "pause"), [(0, 0), (1, 0), (1000, 3)])
-async def test_a_slow_body_has_a_deadline(asr, pieces, pause):
+async def test_a_slow_body_has_a_deadline(asr: VolcASR, pieces: int, pause: int) -> None:
     """The service's connection is not held for ever."""
     receiver = receiver_of(asr)
     line, started = Line(receiver, pieces, pause=pause), anyio.current_time()
@@ -469,7 +495,7 @@ async def test_a_slow_body_has_a_deadline(asr, pieces, pause):
     assert anyio.current_time() - started < 11
 
 
-async def test_a_slow_body_holds_up_nobody():
+async def test_a_slow_body_holds_up_nobody() -> None:
     """The waiting call asks when the head of the callback is here."""
     simulator = Simulator(processing_time=20)
     async with client(simulator) as asr:
@@ -482,7 +508,7 @@ async def test_a_slow_body_holds_up_nobody():
         assert found["s"] < 22
 
 
-async def test_a_caller_that_leaves_is_not_answered(asr):
+async def test_a_caller_that_leaves_is_not_answered(asr: VolcASR) -> None:
     """There is nobody to hear it."""
     receiver = receiver_of(asr)
     line = Line(receiver, 2, end={"type": "http.disconnect"})
@@ -490,17 +516,17 @@ async def test_a_caller_that_leaves_is_not_answered(asr):
     assert line.sent == []
 
 
-async def test_other_scopes(asr):
+async def test_other_scopes(asr: VolcASR) -> None:
     """Started and stopped alone under a server; websockets are turned away; anything newer is the server's to know."""
     receiver = receiver_of(asr)
 
-    async def talk(kind, *messages):
+    async def talk(kind: str, *messages: str) -> list[str]:
         left, sent = list(messages), []
 
-        async def receive():
+        async def receive() -> Message:
             return {"type": left.pop(0)}
 
-        async def send(message):
+        async def send(message: Message) -> None:
             sent.append(message["type"])
 
         await receiver({"type": kind, "path": "/"}, receive, send)
@@ -518,7 +544,7 @@ async def test_other_scopes(asr):
 # ---- what it is made with ----
 
 
-async def test_the_secret_decides(asr):
+async def test_the_secret_decides(asr: VolcASR) -> None:
     """Processes that share it take each other's callbacks, also after a restart; without one nobody else does."""
     url = receiver_of(asr).url_for(OTHER_ID)
     assert url == receiver_of(asr, secret=SECRET.encode()).url_for(OTHER_ID.replace("-", "").upper())
@@ -527,7 +553,7 @@ async def test_the_secret_decides(asr):
     assert await quiet(theirs, mine.url_for(OTHER_ID)) == 404
 
 
-async def test_nothing_shows_the_secret(asr, caplog):
+async def test_nothing_shows_the_secret(asr: VolcASR, caplog: pytest.LogCaptureFixture) -> None:
     """Neither its repr nor the log has it, or a token."""
     caplog.set_level("DEBUG", "volcasr_async")
     receiver = receiver_of(asr)
@@ -545,7 +571,7 @@ async def test_nothing_shows_the_secret(asr, caplog):
         *("https://me.example/#x", "https://me.example/a b", "https://甲.example", "https://[x", None, 7),
     ],
 )
-async def test_urls_that_cannot_serve(asr, url):
+async def test_urls_that_cannot_serve(asr: VolcASR, url: Any) -> None:
     """The error says what is taken, and repeats no password."""
     with pytest.raises(InputError, match=r"https://me\.example/volcasr") as caught:
         receiver_of(asr, public_url=url)
@@ -553,7 +579,7 @@ async def test_urls_that_cannot_serve(asr, url):
 
 
 @pytest.mark.parametrize("secret", ["", "short", b"short", 12345678901234567890])
-async def test_secrets_that_cannot_serve(asr, secret):
+async def test_secrets_that_cannot_serve(asr: VolcASR, secret: Any) -> None:
     """The error has the line that makes a good one."""
     with pytest.raises(InputError, match="token_urlsafe") as caught:
         receiver_of(asr, secret=secret)
@@ -561,7 +587,7 @@ async def test_secrets_that_cannot_serve(asr, secret):
 
 
 @pytest.mark.parametrize("request_id", ["", "x", None, 7])
-async def test_ids_that_are_none(asr, request_id):
+async def test_ids_that_are_none(asr: VolcASR, request_id: Any) -> None:
     """The error says where to take one."""
     with pytest.raises(InputError, match=r"Task\.request_id"):
         receiver_of(asr).url_for(request_id)
@@ -571,7 +597,7 @@ async def test_ids_that_are_none(asr, request_id):
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_over_real_sockets(real_time):
+async def test_over_real_sockets(real_time: None) -> None:
     """The simulator on a port calls a uvicorn on another."""
     uvicorn = pytest.importorskip("uvicorn")
     simulator = Simulator(processing_time=0.4, faults=[Fault("forged-callback")])

@@ -1,6 +1,8 @@
 """The client against the simulator, in one process and in virtual time: what happens when all goes well."""
 
 import math
+from functools import partial
+from typing import Any
 
 import anyio
 import httpx
@@ -26,13 +28,14 @@ from volcasr_async import (
     VolcASR,
     WaitTimeout,
 )
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
 
 
 @by_name
-async def test_one_call_brings_the_transcript(edition):
+async def test_one_call_brings_the_transcript(edition: Edition) -> None:
     """In every edition one call is charged once and breaks no rule."""
     simulator = Simulator(processing_time=20, queue_time=3, flash_time=5)
     async with client(simulator) as asr:
@@ -46,7 +49,7 @@ async def test_one_call_brings_the_transcript(edition):
 
 
 @pytest.mark.parametrize("secret_key", [None, "signing-key"])
-async def test_v1_with_a_bearer_and_signed(secret_key):
+async def test_v1_with_a_bearer_and_signed(secret_key: str | None) -> None:
     """Both v1 authentications are accepted by a service that checks them."""
     simulator = Simulator(app_keys={"app": "token"}, secret_keys={"token": "signing-key", "app": "signing-key"})
     async with client(simulator, credentials=AppKey("app", "token", secret_key)) as asr:
@@ -55,7 +58,7 @@ async def test_v1_with_a_bearer_and_signed(secret_key):
 
 
 @by_name
-async def test_silence_is_a_transcript(edition):
+async def test_silence_is_a_transcript(edition: Edition) -> None:
     """A recording without speech is no error."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -65,7 +68,7 @@ async def test_silence_is_a_transcript(edition):
 
 
 @polled
-async def test_success_without_a_result_is_still_running(edition):
+async def test_success_without_a_result_is_still_running(edition: Edition) -> None:
     """20000000 with an empty body means patience."""
     simulator = Simulator(processing_time=30, faults=[Fault("no-result", on="query")])
     async with client(simulator) as asr:
@@ -75,7 +78,7 @@ async def test_success_without_a_result_is_still_running(edition):
     assert simulator.violations == []
 
 
-async def test_a_task_that_is_not_found_at_first():
+async def test_a_task_that_is_not_found_at_first() -> None:
     """Right after a submit "cannot find task" means patience, both for waiting and for one question."""
     simulator = Simulator(lag=8, processing_time=10)
     async with client(simulator) as asr:
@@ -87,7 +90,7 @@ async def test_a_task_that_is_not_found_at_first():
 
 
 @polled
-async def test_in_steps(edition):
+async def test_in_steps(edition: Edition) -> None:
     """Submit, ask until it is done, and wait for what is already there."""
     simulator = Simulator(processing_time=10)
     async with client(simulator) as asr:
@@ -105,7 +108,7 @@ async def test_in_steps(edition):
 
 
 @polled
-async def test_another_client_waits(edition):
+async def test_another_client_waits(edition: Edition) -> None:
     """A task goes as JSON to another client, and holds no secret."""
     simulator = Simulator(processing_time=100)
     async with client(simulator) as asr:
@@ -119,7 +122,7 @@ async def test_another_client_waits(edition):
     assert simulator.violations == []
 
 
-async def test_an_old_unknown_task_is_not_found():
+async def test_an_old_unknown_task_is_not_found() -> None:
     """Once the grace is over, an unknown task is an error, for one question and for waiting."""
     simulator = Simulator()
     name = "5b0e4b1c-9cd3-4b77-8f6b-2f8b7a3b8c11"
@@ -134,7 +137,7 @@ async def test_an_old_unknown_task_is_not_found():
     assert simulator.violations == []
 
 
-async def test_a_deadline_hands_over_the_task():
+async def test_a_deadline_hands_over_the_task() -> None:
     """What a deadline cut short is finished by waiting again, and charged once."""
     simulator = Simulator(processing_time=100)
     async with client(simulator) as asr:
@@ -144,6 +147,7 @@ async def test_a_deadline_hands_over_the_task():
         assert math.isclose(anyio.current_time() - began, 10, abs_tol=0.5)
         assert isinstance(caught.value, TimeoutError)
         assert is_idle(asr)
+        assert caught.value.task is not None
         assert (await asr.wait(caught.value.task)).text
         with pytest.raises(WaitTimeout) as again:
             await asr.wait(await asr.submit(PLAIN), timeout=1)
@@ -155,7 +159,7 @@ async def test_a_deadline_hands_over_the_task():
 @pytest.mark.parametrize(
     ("edition", "hours"), [(Standard(), 3), (Idle(), 24), (AucV1("volc_auc_common"), 3)], ids=lambda v: str(v)[:8]
 )
-async def test_the_edition_sets_the_deadline(edition, hours):
+async def test_the_edition_sets_the_deadline(edition: Standard | Idle | AucV1, hours: int) -> None:
     """Without a timeout the service's own promise is the deadline, and asking grows rarer with age."""
     simulator = Simulator()
     async with client(simulator, poll=PollPolicy(longest=2000)) as asr:
@@ -168,7 +172,7 @@ async def test_the_edition_sets_the_deadline(edition, hours):
     assert simulator.violations == []
 
 
-async def test_asking_follows_the_policy():
+async def test_asking_follows_the_policy() -> None:
     """The first question comes when the policy says, and gaps stay within its bounds."""
     simulator = Simulator(processing_time=200)
     poll = PollPolicy(first=50, growth=0, shortest=10, longest=10)
@@ -180,7 +184,7 @@ async def test_asking_follows_the_policy():
     assert 200 <= anyio.current_time() - began < 212
 
 
-async def test_local_audio_goes_to_flash():
+async def test_local_audio_goes_to_flash() -> None:
     """Bytes and files go to flash where nobody says otherwise, and the container is told."""
     simulator = Simulator()
     async with client(simulator, credentials=KEY) as asr:
@@ -190,7 +194,7 @@ async def test_local_audio_goes_to_flash():
     assert simulator.violations == []
 
 
-async def test_defaults_of_the_client_and_choices_of_the_job():
+async def test_defaults_of_the_client_and_choices_of_the_job() -> None:
     """The nearest choice wins: the job's, then the call's, then the client's."""
     simulator = Simulator()
     async with client(simulator, edition="idle", options=Options(enable_punc=True)) as asr:
@@ -201,7 +205,7 @@ async def test_defaults_of_the_client_and_choices_of_the_job():
     assert simulator.violations == []
 
 
-async def test_flash_has_no_task():
+async def test_flash_has_no_task() -> None:
     """Submitting to flash is refused before anything is sent."""
     simulator = Simulator()
     async with client(simulator) as asr:
@@ -213,7 +217,7 @@ async def test_flash_has_no_task():
     assert not simulator.requests
 
 
-async def test_v1_takes_the_pair_only():
+async def test_v1_takes_the_pair_only() -> None:
     """v1 with a single key, or local audio for a polled edition, is refused before anything is sent."""
     simulator = Simulator()
     async with client(simulator, credentials=KEY) as asr:
@@ -226,7 +230,7 @@ async def test_v1_takes_the_pair_only():
     assert not simulator.requests
 
 
-async def test_the_environment_speaks_for_a_client_without_arguments(monkeypatch):
+async def test_the_environment_speaks_for_a_client_without_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials, base URL and cluster come from the environment when nothing else is said."""
     simulator = Simulator()
     for name, value in {"APP_KEY": "app", "ACCESS_KEY": "token", "BASE_URL": BASE, "CLUSTER": "common"}.items():
@@ -236,7 +240,7 @@ async def test_the_environment_speaks_for_a_client_without_arguments(monkeypatch
     assert simulator.violations == []
 
 
-def test_a_client_without_credentials_is_refused():
+def test_a_client_without_credentials_is_refused() -> None:
     """No credentials at all, and plain http to another machine, are refused at once."""
     with pytest.raises(ConfigurationError, match="VOLCASR_API_KEY"):
         VolcASR()
@@ -244,7 +248,7 @@ def test_a_client_without_credentials_is_refused():
         VolcASR(KEY, base_url="http://example.com")
 
 
-async def test_five_hundred_at_once(anyio_backend):
+async def test_five_hundred_at_once(anyio_backend: tuple[str, dict[str, Any]]) -> None:
     """A flood through one client ends in good time, keeps the rate, starves nobody, and loses nothing."""
     # trio's clock takes 20 ms of real time for each jump, so a smaller flood there
     qps, number, delay = (20, 500, 0.05) if anyio_backend[0] == "asyncio" else (20, 25, 0)
@@ -274,7 +278,7 @@ async def test_five_hundred_at_once(anyio_backend):
     assert simulator.violations == []
 
 
-async def test_two_clients_do_not_share_a_budget():
+async def test_two_clients_do_not_share_a_budget() -> None:
     """Each client keeps its own rate."""
     simulator = Simulator(processing_time=1)
     limits = Limits(qps=1)
@@ -289,7 +293,7 @@ async def test_two_clients_do_not_share_a_budget():
     assert simulator.violations == []
 
 
-async def test_without_a_context():
+async def test_without_a_context() -> None:
     """A client works without `async with`, is closed by `aclose`, twice if need be, and says so afterwards."""
     simulator = Simulator()
     asr = client(simulator)
@@ -302,7 +306,7 @@ async def test_without_a_context():
     assert len(simulator.charges) == 1
 
 
-async def test_closing_ends_what_still_waits():
+async def test_closing_ends_what_still_waits() -> None:
     """Who waits for a task when the client is closed gets an error, not a wait for hours."""
     simulator = Simulator(processing_time=1000)
     asr = client(simulator)
@@ -319,7 +323,7 @@ async def test_closing_ends_what_still_waits():
     assert is_idle(asr)
 
 
-async def test_a_client_passed_in_stays_open():
+async def test_a_client_passed_in_stays_open() -> None:
     """What we were given is not ours to close."""
     simulator = Simulator()
     async with httpx.AsyncClient(transport=simulator.transport()) as http:
@@ -331,24 +335,25 @@ async def test_a_client_passed_in_stays_open():
     assert simulator.violations == []
 
 
-async def test_the_repr_shows_the_host_and_no_secret():
+async def test_the_repr_shows_the_host_and_no_secret() -> None:
     """A client shows where it sends to and how much is going on."""
     asr = client(Simulator())
     assert repr(asr) == "<VolcASR 127.0.0.1:9 [0 in the air, 0 waiting]>"
     await asr.aclose()
 
 
-def test_the_repr_needs_no_event_loop():
+def test_the_repr_needs_no_event_loop() -> None:
     """A debugger may show a client where nothing runs."""
     assert repr(VolcASR(KEY)) == "<VolcASR openspeech.bytedance.com [0 in the air, 0 waiting]>"
 
 
 @by_name
-async def test_many_editions_share_one_client(edition):
+async def test_many_editions_share_one_client(edition: Edition) -> None:
     """One client speaks all editions at once."""
     simulator = Simulator()
     async with client(simulator) as asr, anyio.create_task_group() as tasks:
-        for other in (edition, *EDITIONS):
-            tasks.start_soon(lambda other=other: asr.transcribe(PLAIN, edition=other))
+        others: tuple[Edition, ...] = (edition, *EDITIONS)
+        for other in others:
+            tasks.start_soon(partial(asr.transcribe, PLAIN, edition=other))
     assert len(simulator.charges) == 5
     assert simulator.violations == []

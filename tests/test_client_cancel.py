@@ -4,10 +4,14 @@ import asyncio
 import gc
 import logging
 import threading
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio.abc import SocketStream
 from io_kit import DONE, KEY, PLAIN, client, is_idle, needs_proc, open_files, raw_server, read_request, reply
 
 from volcasr_async import (
@@ -29,7 +33,7 @@ pytestmark = pytest.mark.anyio
 WAV = make_wav(60)
 
 
-async def cut_off(asr, work, *, after):
+async def cut_off(asr: VolcASR, work: Awaitable[object], *, after: float) -> None:
     """Run some work, and cancel it after so many seconds."""
     with anyio.move_on_after(after) as scope:
         await work
@@ -49,7 +53,9 @@ async def cut_off(asr, work, *, after):
     ids=["submit", "pause", "query", "body", "refused"],
 )
 @pytest.mark.parametrize("edition", [Standard(), AucV1("common")], ids=lambda edition: edition.name)
-async def test_cancelled_in_each_phase(edition, simulator, after, caplog):
+async def test_cancelled_in_each_phase(
+    edition: Standard | AucV1, simulator: dict[str, Any], after: float, caplog: pytest.LogCaptureFixture
+) -> None:
     """A cancelled call leaves nothing behind, says which task goes on, and the next call works."""
     played = Simulator(**simulator)
     async with client(played, poll=PollPolicy(first=3)) as asr:
@@ -69,13 +75,13 @@ async def test_cancelled_in_each_phase(edition, simulator, after, caplog):
     assert played.violations == []
 
 
-async def test_cancelled_while_waiting_for_a_turn():
+async def test_cancelled_while_waiting_for_a_turn() -> None:
     """Who waits for a turn and is cancelled gives up the place, and those behind move up."""
     simulator = Simulator(reply_delay=5)
     ends: list[float] = []
     async with client(simulator, limits=Limits(qps=None, concurrency=1)) as asr, anyio.create_task_group() as tasks:
 
-        async def one():
+        async def one() -> None:
             await asr.submit(PLAIN)
             ends.append(anyio.current_time() - began)
 
@@ -96,7 +102,7 @@ async def test_cancelled_while_waiting_for_a_turn():
     assert is_idle(asr)
 
 
-async def test_cancelled_while_waiting_for_room():
+async def test_cancelled_while_waiting_for_room() -> None:
     """Who waits for room in the air and is cancelled takes none."""
     simulator = Simulator(flash_time=50)
     async with client(simulator, limits=Limits(qps=None, upload_bytes=len(WAV))) as asr:
@@ -113,11 +119,11 @@ async def test_cancelled_while_waiting_for_room():
 
 
 @needs_proc
-async def test_cancelled_during_an_upload_from_a_stream(tmp_path):
+async def test_cancelled_during_an_upload_from_a_stream(tmp_path: Path) -> None:
     """A cancelled upload closes the caller's generator, then and there."""
     events: list[str] = []
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         try:
             yield WAV[:100_000]
             await anyio.sleep_forever()
@@ -136,13 +142,13 @@ async def test_cancelled_during_an_upload_from_a_stream(tmp_path):
 
 @needs_proc
 @pytest.mark.usefixtures("real_time")
-async def test_cancelled_during_an_upload_that_nobody_reads(tmp_path):
+async def test_cancelled_during_an_upload_that_nobody_reads(tmp_path: Path) -> None:
     """An upload that is stuck in the socket is cut off, its file closed, and the lane works on."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(600))
     stuck, calls = anyio.Event(), []
 
-    async def serve(stream):
+    async def serve(stream: SocketStream) -> None:
         calls.append(stream)
         if len(calls) == 1:
             await stream.receive()
@@ -166,7 +172,7 @@ async def test_cancelled_during_an_upload_that_nobody_reads(tmp_path):
 
 @pytest.mark.usefixtures("real_time")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_asyncios_own_cancellation_at_any_step(anyio_backend):
+async def test_asyncios_own_cancellation_at_any_step(anyio_backend: str) -> None:
     """`Task.cancel` strikes between steps where anyio's does not: the one lane must work on all the same."""
     simulator = Simulator()
     retry = RetryPolicy(attempts=1, reply_timeout=5)
@@ -186,7 +192,7 @@ async def test_asyncios_own_cancellation_at_any_step(anyio_backend):
 @needs_proc
 @pytest.mark.usefixtures("real_time")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_asyncios_own_cancellation_while_a_thread_reads(anyio_backend, tmp_path):
+async def test_asyncios_own_cancellation_while_a_thread_reads(anyio_backend: str, tmp_path: Path) -> None:
     """`Task.cancel` does not wait for the thread that opens or reads the file: it is closed all the same."""
     path = tmp_path / "a.wav"
     path.write_bytes(make_wav(30))
@@ -206,7 +212,7 @@ async def test_asyncios_own_cancellation_while_a_thread_reads(anyio_backend, tmp
     gc.collect()
 
 
-async def test_a_deadline_around_a_call_is_the_callers_own():
+async def test_a_deadline_around_a_call_is_the_callers_own() -> None:
     """`fail_after` around a call raises what it always raises."""
     simulator = Simulator(processing_time=100)
     async with client(simulator) as asr:
@@ -216,7 +222,7 @@ async def test_a_deadline_around_a_call_is_the_callers_own():
         assert is_idle(asr)
 
 
-async def test_one_failure_in_a_group_cancels_the_others():
+async def test_one_failure_in_a_group_cancels_the_others() -> None:
     """In a caller's task group the first error cancels the other calls, which leave nothing behind."""
     simulator = Simulator(processing_time=5, faults=[Fault("bad-format", url="wrong")])
     async with client(simulator) as asr:

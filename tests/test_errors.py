@@ -27,8 +27,8 @@ def drawn() -> dict[str, str | None]:
     return found
 
 
-def real(kind: type, parent: str | None = None) -> dict[str, str | None]:
-    found = {kind.__name__: parent}
+def real(kind: type[BaseException], parent: str | None = None) -> dict[str, str | None]:
+    found: dict[str, str | None] = {kind.__name__: parent}
     for sub in kind.__subclasses__():
         found |= real(sub, kind.__name__)
     return found

@@ -53,7 +53,7 @@ QUICK = RetryPolicy(attempts=3, first=0.01, longest=0.02, reply_timeout=0.2)
 LARGE = make_wav(160)  # 5 MB
 
 
-ENGINE = {"http": "httpx"}
+ENGINE: dict[str, Any] = {"http": "httpx"}
 
 
 @pytest.fixture(autouse=True, params=["httpx", "aiohttp"])

@@ -10,7 +10,7 @@ from volcasr_async.options import check_options, editions_taking, field_notes
 ALL, V3, POLLED, STANDARD = ("standard", "idle", "flash", "v1"), ("standard", "idle", "flash"), ("standard", "idle"), (
     "standard",
 )  # fmt: skip
-TAKEN = (
+TAKEN: dict[Any, tuple[str, ...]] = (
     dict.fromkeys(("enable_itn", "enable_punc", "enable_ddc", "enable_speaker_info", "enable_channel_split",
                    "show_utterances", "corpus"), ALL)
     | dict.fromkeys(("enable_lid", "enable_auto_lang", "vad_segment", "end_window_size", "enable_poi_fc",
@@ -18,7 +18,7 @@ TAKEN = (
     | dict.fromkeys(("show_speech_rate", "show_volume", "enable_emotion_detection", "enable_gender_detection"), POLLED)
     | dict.fromkeys(("ssd_version", "ssd_mode", "enable_age_detection", "model_version"), STANDARD)
 )  # fmt: skip
-VALUES = {"ssd_version": "200", "ssd_mode": 0, "end_window_size": 500, "output_zh_variant": "tw", "model_version": "400",
+VALUES: dict[str, Any] = {"ssd_version": "200", "ssd_mode": 0, "end_window_size": 500, "output_zh_variant": "tw", "model_version": "400",
           "sensitive_words_filter": SensitiveWords(), "corpus": Corpus(boosting_table_name="a")}  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_the_table() -> None:
 @pytest.mark.parametrize("name", TAKEN)
 def test_refusals_name_an_edition_that_does(name: str, edition: str) -> None:
     """A field that an edition does not take is refused with one that does."""
-    fields = {name: VALUES.get(name, True)} | ({"ssd_version": "200"} if name == "ssd_mode" else {})
+    fields: dict[str, Any] = {name: VALUES.get(name, True)} | ({"ssd_version": "200"} if name == "ssd_mode" else {})
     options = Options(**fields)
     if edition in TAKEN[name]:
         check_options(options, edition)

@@ -8,7 +8,7 @@ from volcasr_async.errors import InputError
 JOB = Job("https://example.com/a.mp3")
 
 
-def test_outcomes_can_be_told_apart_and_taken_apart():
+def test_outcomes_can_be_told_apart_and_taken_apart() -> None:
     """`match` tells what came, and its parts are there under their names."""
     found = []
     for outcome in (Done(JOB, Transcript(text="good")), Failed(JOB, InputError("bad"))):
@@ -20,7 +20,7 @@ def test_outcomes_can_be_told_apart_and_taken_apart():
     assert found == [(JOB.name, "good"), (JOB.name, "bad")]
 
 
-def test_outcomes_are_frozen():
+def test_outcomes_are_frozen() -> None:
     """Nobody changes one."""
     with pytest.raises(AttributeError):
-        Done(JOB, Transcript(text="good")).job = JOB
+        Done(JOB, Transcript(text="good")).job = JOB  # type: ignore[misc]  # on purpose

@@ -29,8 +29,8 @@ def test_taken() -> None:
     """Defaults of the design, and the edges."""
     assert (Limits().qps, Limits().concurrency) == (20.0, 20)
     assert Limits(qps=None).qps is None
-    assert Limits(qps=0.5, concurrency=1, upload_bytes=1)
+    Limits(qps=0.5, concurrency=1, upload_bytes=1)
     assert (PollPolicy().first, PollPolicy().growth, PollPolicy().shortest) == (2.0, 0.2, 1.0)
-    assert PollPolicy(first=0, growth=0, shortest=1, longest=1)
+    PollPolicy(first=0, growth=0, shortest=1, longest=1)
     policy = RetryPolicy(attempts=1, grace=0)
     assert (policy.resubmit_v1, policy.resend_flash, policy.new_tasks) == (False, False, 0)

@@ -9,6 +9,9 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -16,10 +19,11 @@ from hypothesis import strategies as st
 
 from volcasr_async import AudioBytes, AudioFile, AudioStream, ConfigurationError, Flash, InputError
 from volcasr_async._audio import open_audio
-from volcasr_async.probe import probe, verdicts
+from volcasr_async.probe import Probe, probe, verdicts
 from volcasr_async.probe.look import container_of, read_header
 from volcasr_async.probe.tags import read_tags
 from volcasr_async.probe.window import Exhausted, Window
+from volcasr_async.sources import Source
 from volcasr_async.testing import make_wav
 
 MB = 1_000_000
@@ -29,11 +33,11 @@ TAIL = bytes.fromhex("000000001000800000aa00389b71")
 # ---- recordings, made by hand ----
 
 
-def chunk(name, data, *, pad=True):
+def chunk(name: bytes, data: bytes, *, pad: bool = True) -> bytes:
     return name + struct.pack("<I", len(data)) + data + (b"\0" if pad and len(data) % 2 else b"")
 
 
-def fmt(*, rate=16000, channels=1, bits=16, tag=1, extensible=False):
+def fmt(*, rate: int = 16000, channels: int = 1, bits: int = 16, tag: int = 1, extensible: bool = False) -> bytes:
     block = channels * -(-bits // 8)
     plain = struct.pack(
         "<HHIIHH", 0xFFFE if extensible else tag, channels, rate, rate * block & 0xFFFFFFFF, block, bits
@@ -41,18 +45,34 @@ def fmt(*, rate=16000, channels=1, bits=16, tag=1, extensible=False):
     return plain + (struct.pack("<HHIH", 22, bits, 0, tag) + TAIL if extensible else b"")
 
 
-def wav(data=bytes(32000), *, promised=None, before=b"", after=b"", mark=b"RIFF", **form):
+def wav(
+    data: bytes = bytes(32000),
+    *,
+    promised: int | None = None,
+    before: bytes = b"",
+    after: bytes = b"",
+    mark: bytes = b"RIFF",
+    **form: Any,
+) -> bytes:
     promised = len(data) if promised is None else promised
     body = before + chunk(b"fmt ", fmt(**form)) + b"data" + struct.pack("<I", promised) + data
     return mark + struct.pack("<I", 0xFFFFFFFF if mark != b"RIFF" else len(body) + 4) + b"WAVE" + body + after
 
 
-def page(packet, *, granule=0, serial=7, flags=0):
+def page(packet: bytes, *, granule: int = 0, serial: int = 7, flags: int = 0) -> bytes:
     sizes = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     return b"OggS" + struct.pack("<BBQIIIB", 0, flags, granule, serial, 0, 0, len(sizes)) + sizes + packet
 
 
-def opus(seconds=3.0, *, channels=2, began=0, end=4, serial=7, last_serial=None):
+def opus(
+    seconds: float = 3.0,
+    *,
+    channels: int = 2,
+    began: int = 0,
+    end: int = 4,
+    serial: int = 7,
+    last_serial: int | None = None,
+) -> bytes:
     skipped = 312
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, channels, skipped, 16000, 0, 0)
     first = page(bytes(300), granule=began + 48000, serial=serial)
@@ -65,23 +85,23 @@ def opus(seconds=3.0, *, channels=2, began=0, end=4, serial=7, last_serial=None)
     )
 
 
-def vorbis():
+def vorbis() -> bytes:
     head = b"\x01vorbis" + struct.pack("<IBIiiiBB", 0, 1, 44100, 0, 64000, 0, 0xB8, 1)
     return page(head, flags=2) + page(bytes(500), granule=88200, flags=4)
 
 
-def speex():
+def speex() -> bytes:
     head = b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<IIIIIIII", 1, 80, 16000, 1, 4, 1, 0, 320)
     return page(head, flags=2) + page(bytes(500), granule=32000, flags=4)
 
 
-def ogg_flac():
+def ogg_flac() -> bytes:
     info = struct.pack(">HH", 4096, 4096) + bytes(6) + (44100 << 44 | 1 << 41 | 15 << 36).to_bytes(8, "big") + bytes(16)
     head = b"\x7fFLAC\1\0\0\1fLaC\0\0\0\x22" + info
     return page(head, flags=2) + page(bytes(500), granule=88200, flags=4)
 
 
-def mp3(frames=100, *, counted=None):
+def mp3(frames: int = 100, *, counted: int | None = None) -> bytes:
     """Make MPEG-1 layer III at 128 kbit/s, 44.1 kHz, stereo: 417 bytes and 1152 samples a frame."""
     head = b"\xff\xfb\x90\x00"
     first = b""
@@ -90,11 +110,11 @@ def mp3(frames=100, *, counted=None):
     return first + (head + bytes(413)) * frames
 
 
-def atom(name, data):
+def atom(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data) + 8) + name + data
 
 
-def m4a(seconds=5, *, brand=b"M4A "):
+def m4a(seconds: int = 5, *, brand: bytes = b"M4A ") -> bytes:
     mdhd = atom(b"mdhd", struct.pack(">IIIIIHH", 0, 0, 0, 16000, seconds * 16000, 0, 0))
     mvhd = atom(b"mvhd", struct.pack(">IIIII", 0, 0, 0, 1000, seconds * 1000) + bytes(80))
     config = b"\3\x19" + bytes(3) + b"\4\x11\x40" + bytes(8) + struct.pack(">I", 64000)
@@ -105,27 +125,27 @@ def m4a(seconds=5, *, brand=b"M4A "):
     return atom(b"ftyp", brand + bytes(4)) + atom(b"moov", mvhd + atom(b"trak", media)) + atom(b"mdat", bytes(4000))
 
 
-def flac(samples=32000):
+def flac(samples: int = 32000) -> bytes:
     info = struct.pack(">HH", 4096, 4096) + bytes(6) + (16000 << 44 | 0 << 41 | 15 << 36 | samples).to_bytes(8, "big")
     return b"fLaC\x80\0\0\x22" + info + bytes(16) + bytes(1000)
 
 
-def amr(frames=100):
+def amr(frames: int = 100) -> bytes:
     return b"#!AMR\n" + (b"\x3c" + bytes(31)) * frames
 
 
-def amr_wb(frames=100):
+def amr_wb(frames: int = 100) -> bytes:
     return b"#!AMR-WB\n" + (b"\x44" + bytes(60)) * frames
 
 
-def adts(frames=100):
+def adts(frames: int = 100) -> bytes:
     """Make AAC at 16 kHz, mono: 100 bytes and 1024 samples a frame."""
     size = 100
     head = bytes([0xFF, 0xF1, 0x40 | 8 << 2, 0x40 | size >> 11, size >> 3 & 255, (size & 7) << 5 | 31, 0xFC])
     return (head + bytes(size - 7)) * frames
 
 
-def id3(size):
+def id3(size: int) -> bytes:
     return b"ID3\x04\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + bytes(size)
 
 
@@ -155,7 +175,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("kind", REAL)
-def test_what_a_recording_says_about_itself(kind):
+def test_what_a_recording_says_about_itself(kind: str) -> None:
     """Container, codec, length and numbers come from the headers, and nothing is odd about a sound recording."""
     data, container, codec, seconds, channels, rate, bits = REAL[kind]
     found = probe(data)
@@ -175,7 +195,7 @@ ENCODED = {
 
 @needs_ffmpeg
 @pytest.mark.parametrize("name", ENCODED)
-def test_what_an_encoder_wrote(name, tmp_path):
+def test_what_an_encoder_wrote(name: str, tmp_path: Path) -> None:
     """Files of real encoders are told as long as what they were made from."""
     (tmp_path / "in.wav").write_bytes(make_wav(7.5))
     command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", "in.wav"]
@@ -198,10 +218,19 @@ BEFORE = st.lists(st.tuples(NAMES, st.binary(max_size=50)), max_size=4)
     rate=st.integers(1, 1_000_000), channels=st.integers(1, 8), bits=st.sampled_from([8, 16, 24, 32]),
     frames=st.integers(0, 2000), extensible=st.booleans(), before=BEFORE, pad=st.booleans(), rest=st.binary(max_size=40),
 )  # fmt: skip
-def test_every_well_made_wav(rate, channels, bits, frames, extensible, before, pad, rest):
+def test_every_well_made_wav(
+    rate: int,
+    channels: int,
+    bits: int,
+    frames: int,
+    extensible: bool,
+    before: list[tuple[bytes, bytes]],
+    pad: bool,
+    rest: bytes,
+) -> None:
     """Whatever stands before and after the samples, and whether odd chunks are padded, the header is read exactly."""
     chunks = b"".join(chunk(name, data, pad=pad) for name, data in before)
-    form = {"rate": rate, "channels": channels, "bits": bits, "extensible": extensible}
+    form: dict[str, Any] = {"rate": rate, "channels": channels, "bits": bits, "extensible": extensible}
     data = bytes(frames * channels * bits // 8)
     found = probe(wav(data, before=chunks, after=chunk(b"LIST", rest) if data else b"", **form))
     assert (found.codec, found.rate, found.channels, found.bits) == ("pcm", rate, channels, bits)
@@ -210,7 +239,7 @@ def test_every_well_made_wav(rate, channels, bits, frames, extensible, before, p
 
 
 @given(frames=st.integers(1, 5000), promised=st.sampled_from([0, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFFFDB]))
-def test_a_wav_from_a_pipe(frames, promised):
+def test_a_wav_from_a_pipe(frames: int, promised: int | None) -> None:
     """Where a stream could not write the length, what is there counts, and it is said."""
     found = probe(wav(bytes(2 * frames), promised=promised))
     assert found.duration_s == frames / 16000
@@ -219,14 +248,14 @@ def test_a_wav_from_a_pipe(frames, promised):
 
 
 @given(frames=st.integers(1, 5000), lost=st.integers(1, 10_000))
-def test_a_wav_that_is_cut_off(frames, lost):
+def test_a_wav_that_is_cut_off(frames: int, lost: int) -> None:
     """A header that promises more than there is tells how much is missing."""
     found = probe(wav(bytes(2 * frames), promised=2 * frames + lost))
     assert found.duration_s == frames / 16000
     assert any(f"{lost} of {2 * frames + lost} bytes of audio are missing" in problem for problem in found.problems)
 
 
-def test_a_wav_of_more_than_4_gb(tmp_path):
+def test_a_wav_of_more_than_4_gb(tmp_path: Path) -> None:
     """RF64 keeps its length in 64 bits; the file is not read for it."""
     size = 5 << 30
     ds64 = chunk(b"ds64", struct.pack("<QQQI", size + 80, size, size // 2, 0))
@@ -245,7 +274,7 @@ def test_a_wav_of_more_than_4_gb(tmp_path):
     [wav()[:20], wav()[:36], wav(rate=0), wav(channels=0), wav(mark=b"RIFF", tag=1, rate=2**31)],
     ids=["stub", "no data", "no rate", "no channels", "wild rate"],
 )
-def test_a_wav_without_a_usable_header(data):
+def test_a_wav_without_a_usable_header(data: bytes) -> None:
     """It is called broken, and no edition takes it."""
     found = probe(data)
     assert found.is_broken
@@ -273,7 +302,7 @@ def test_a_wav_without_a_usable_header(data):
         (opus()[:60] + bytes(200_000), "its end cannot be read"),
     ],
 )
-def test_what_is_odd_is_said(data, why):
+def test_what_is_odd_is_said(data: bytes, why: str) -> None:
     """Cut-off files, chained and video streams have their sentence."""
     assert any(why in problem for problem in probe(data).problems)
 
@@ -288,9 +317,10 @@ def test_what_is_odd_is_said(data, why):
     ],
     ids=["only a video", "no rate", "wild time", "half a frame"],
 )
-def test_lengths_that_nobody_can_know(data):
+def test_lengths_that_nobody_can_know(data: bytes) -> None:
     """No length rather than a wrong one."""
-    assert probe(data).duration_s is None or probe(data).duration_s < 0.1
+    seconds = probe(data).duration_s
+    assert seconds is None or seconds < 0.1
 
 
 @pytest.mark.parametrize(
@@ -305,12 +335,12 @@ def test_lengths_that_nobody_can_know(data):
         (id3(20), "mp3"),
     ],
 )
-def test_containers_that_nobody_takes_are_known_as_well(data, container):
+def test_containers_that_nobody_takes_are_known_as_well(data: bytes, container: str) -> None:
     """Their first bytes tell, also behind a tag, so that they are refused by name."""
     assert probe(data).container == container
 
 
-def test_the_name_against_the_bytes(tmp_path):
+def test_the_name_against_the_bytes(tmp_path: Path) -> None:
     """A mismatch between suffix and content is named, and the bytes win."""
     path = tmp_path / "a.mp3"
     path.write_bytes(m4a())
@@ -320,7 +350,7 @@ def test_the_name_against_the_bytes(tmp_path):
     assert not verdicts(found)["flash"].fits
 
 
-def test_the_callers_word_against_the_bytes(tmp_path):
+def test_the_callers_word_against_the_bytes(tmp_path: Path) -> None:
     """So is one between what the caller says and the content."""
     path = tmp_path / "a.wav"
     path.write_bytes(wav())
@@ -336,7 +366,7 @@ def test_the_callers_word_against_the_bytes(tmp_path):
         ("a.bin", bytes(range(256)), "neither"),
     ],
 )
-def test_what_is_no_audio(name, data, why, tmp_path):
+def test_what_is_no_audio(name: str, data: bytes, why: str, tmp_path: Path) -> None:
     """Empty, text and unknown files are told, without an error."""
     (tmp_path / name).write_bytes(data)
     found = probe(tmp_path / name)
@@ -366,7 +396,7 @@ MARKS += [b"FORM\0\0\0\0AIFF", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"caff", b"\
 @given(mark=st.sampled_from(MARKS), rest=st.binary(max_size=600))
 @example(mark=b"fLaC", rest=b"\0\xff\xff\xff")
 @settings(max_examples=400)
-def test_hostile_bytes(mark, rest):
+def test_hostile_bytes(mark: bytes, rest: bytes) -> None:
     """No bytes raise, and no number is beyond belief."""
     found = probe(mark + rest + b"\0")
     assert found.duration_s is None or 0 <= found.duration_s < math.inf
@@ -376,7 +406,7 @@ def test_hostile_bytes(mark, rest):
 
 @given(data=st.sampled_from([real[0] for real in REAL.values()]), changes=st.data())
 @settings(max_examples=400)
-def test_damaged_recordings(data, changes):
+def test_damaged_recordings(data: bytes, changes: st.DataObject) -> None:
     """Neither do recordings with any bytes of their headers changed, or cut anywhere."""
     damaged = bytearray(data[: changes.draw(st.integers(1, len(data)))])
     spots = st.tuples(st.integers(0, min(len(damaged), 400) - 1), st.integers(0, 255))
@@ -391,7 +421,8 @@ class Counting(io.BytesIO):
 
     asked = largest = calls = 0
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
         self.asked, self.largest, self.calls = self.asked + size, max(self.largest, size), self.calls + 1
         return super().read(size)
 
@@ -408,7 +439,7 @@ GREEDY = {
 
 
 @pytest.mark.parametrize("kind", GREEDY)
-def test_headers_cannot_make_it_read_much(kind):
+def test_headers_cannot_make_it_read_much(kind: str) -> None:
     """Of 8 MB of lies no more than half is read, in a bounded number of steps."""
     file = Counting(GREEDY[kind])
     window = Window(file)
@@ -420,7 +451,7 @@ def test_headers_cannot_make_it_read_much(kind):
     assert file.calls <= 50_000
 
 
-def test_no_more_is_asked_of_a_file_than_it_has():
+def test_no_more_is_asked_of_a_file_than_it_has() -> None:
     """A plain file would allocate 4 GB for a header that says so."""
     file = Counting(b"RIFF")
     assert Window(file).read(1 << 32) == b"RIFF"
@@ -428,7 +459,7 @@ def test_no_more_is_asked_of_a_file_than_it_has():
 
 
 @pytest.mark.parametrize("kind", GREEDY)
-def test_headers_cannot_make_it_allocate_much(kind, tmp_path):
+def test_headers_cannot_make_it_allocate_much(kind: str, tmp_path: Path) -> None:
     """Nor is much memory taken, whatever the headers ask for."""
     path = tmp_path / "greedy"
     path.write_bytes(GREEDY[kind])
@@ -440,25 +471,30 @@ def test_headers_cannot_make_it_allocate_much(kind, tmp_path):
         tracemalloc.stop()
 
 
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "cure"),
     [
         (lambda folder: folder, "directory; name the files"),
         (lambda folder: folder / "no.wav", "cannot be read"),
-        (lambda folder: os.mkfifo(folder / "p.wav") or folder / "p.wav", "no regular file"),
+        (lambda folder: pipe(folder / "p.wav"), "no regular file"),
         (lambda _: "a\0b.wav", "is no path"),
         (lambda _: "https://example.com/a.mp3?token=secret", "download"),
         (lambda _: 7, "int"),
     ],
 )
-def test_what_cannot_be_looked_at(make, cure, tmp_path):
+def test_what_cannot_be_looked_at(make: Callable[[Path], Any], cure: str, tmp_path: Path) -> None:
     """The cure is in the error, and no link's query."""
     with pytest.raises(InputError, match=cure) as caught:
         probe(make(tmp_path))
     assert "secret" not in str(caught.value)
 
 
-def test_the_missing_extra_is_named(monkeypatch):
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """MP3 needs the extra; WAV and OGG do without it."""
     monkeypatch.setitem(sys.modules, "tinytag", None)
     with pytest.raises(ConfigurationError, match=r"volcasr-async\[probe\]"):
@@ -470,7 +506,7 @@ def test_the_missing_extra_is_named(monkeypatch):
 # ---- raw samples ----
 
 
-def test_raw_samples_are_what_the_caller_says():
+def test_raw_samples_are_what_the_caller_says() -> None:
     """Without a header, rate, bits and channels are the caller's, the service's defaults for what is left out."""
     told = probe(AudioBytes(data=bytes(32000), format="pcm", rate=8000, channel=2))
     assert (told.duration_s, told.rate, told.channels, told.bits) == (1.0, 8000, 2, 16)
@@ -479,13 +515,13 @@ def test_raw_samples_are_what_the_caller_says():
     assert "16000 Hz, 16 bits, mono" in untold.problems[0]
 
 
-def test_bare_opus_has_no_length():
+def test_bare_opus_has_no_length() -> None:
     """Packets without a container tell nothing, and are not taken for samples."""
     found = probe(AudioBytes(data=bytes(3200), format="raw", codec="opus", rate=16000))
     assert (found.codec, found.duration_s) == ("opus", None)
 
 
-def test_raw_samples_that_do_not_come_out_even():
+def test_raw_samples_that_do_not_come_out_even() -> None:
     """A size that is no whole number of samples is suspicious."""
     assert "whole number" in probe(AudioBytes(data=bytes(32001), format="pcm", rate=8000)).problems[0]
 
@@ -493,14 +529,14 @@ def test_raw_samples_that_do_not_come_out_even():
 # ---- verdicts ----
 
 
-def sparse(path, size, head):
+def sparse(path: Path, size: int, head: bytes) -> Path:
     with path.open("wb") as file:
         file.write(head)
         file.truncate(size)
     return path
 
 
-def said(found):
+def said(found: Probe) -> dict[str, bool]:
     return {name: verdict.fits for name, verdict in verdicts(found).items()}
 
 
@@ -521,7 +557,7 @@ ALL, LINKS = dict.fromkeys(("standard", "idle", "flash", "v1"), True), {"standar
         ("flac", dict.fromkeys(ALL, False)),
     ],
 )
-def test_containers_by_edition(kind, fits):
+def test_containers_by_edition(kind: str, fits: dict[str, bool]) -> None:
     """Each edition takes the containers of its own table."""
     assert said(probe(REAL[kind][0])) == fits
 
@@ -535,7 +571,7 @@ def test_containers_by_edition(kind, fits):
         (512 * MB, dict.fromkeys(ALL, False)),
     ],
 )
-def test_sizes_by_edition(size, fits, tmp_path):
+def test_sizes_by_edition(size: int, fits: dict[str, bool], tmp_path: Path) -> None:
     """100 MB for flash, under 512 MB for links; the cure is a link or less."""
     head = wav(b"", promised=size - 44, rate=192000, channels=8)
     found = probe(sparse(tmp_path / "a.wav", size, head))
@@ -555,7 +591,7 @@ def test_sizes_by_edition(size, fits, tmp_path):
         (18000, dict.fromkeys(ALL, False)),
     ],
 )
-def test_lengths_by_edition(seconds, fits):
+def test_lengths_by_edition(seconds: int, fits: dict[str, bool]) -> None:
     """Two hours for flash, under five for links; the cure is a link where that helps."""
     found = probe(opus(seconds, channels=1))
     assert said(found) == fits
@@ -563,7 +599,7 @@ def test_lengths_by_edition(seconds, fits):
     assert flash.fits or ("link" in str(flash.cure)) == fits["standard"]
 
 
-def test_advice_above_20_mb(tmp_path):
+def test_advice_above_20_mb(tmp_path: Path) -> None:
     """Flash takes it, with a warning."""
     found = probe(sparse(tmp_path / "a.wav", 21 * MB, wav(b"", promised=21 * MB - 44)))
     flash = verdicts(found)["flash"]
@@ -579,7 +615,7 @@ def test_advice_above_20_mb(tmp_path):
         ("wav of 24 bits", "24 bits"),
     ],
 )
-def test_what_no_document_names(kind, words):
+def test_what_no_document_names(kind: str, words: str) -> None:
     """It is not refused, and not promised."""
     flash = verdicts(probe(REAL[kind][0]))["flash"]
     assert flash.fits
@@ -601,14 +637,14 @@ DECLARED = {
 }
 
 
-def declared(source):
+def declared(source: Source) -> dict[str, Any]:
     fields = ("format", "codec", "rate", "bits", "channel", "language")
     return {name: getattr(source, name) for name in fields if getattr(source, name) is not None}
 
 
 @anyio
 @pytest.mark.parametrize("kind", DECLARED)
-async def test_the_header_fills_in_what_the_caller_left_out(kind, tmp_path):
+async def test_the_header_fills_in_what_the_caller_left_out(kind: str, tmp_path: Path) -> None:
     """Only what the header says and the service's table knows."""
     data, fields = DECLARED[kind]
     (tmp_path / "a").write_bytes(data)
@@ -617,7 +653,7 @@ async def test_the_header_fills_in_what_the_caller_left_out(kind, tmp_path):
 
 
 @anyio
-async def test_the_callers_word_is_last():
+async def test_the_callers_word_is_last() -> None:
     """What the caller said is declared as it was said."""
     source = AudioBytes(data=DECLARED["wav"][0], rate=44100, channel=1, language="en-US")
     fields = {"format": "wav", "rate": 44100, "bits": 16, "channel": 1, "language": "en-US"}
@@ -625,10 +661,10 @@ async def test_the_callers_word_is_last():
 
 
 @anyio
-async def test_a_stream_is_not_looked_into():
+async def test_a_stream_is_not_looked_into() -> None:
     """Its bytes pass once: its name tells the container, and nothing else is declared."""
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield wav()
 
     stream = AudioStream(chunks=chunks(), size=100, name="a.wav")
@@ -637,7 +673,7 @@ async def test_a_stream_is_not_looked_into():
 
 
 @anyio
-async def test_long_opus_is_refused_without_the_extra(monkeypatch):
+async def test_long_opus_is_refused_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The length of OGG is known without it."""
     monkeypatch.setitem(sys.modules, "tinytag", None)
     with pytest.raises(InputError, match=r"2\.50 h"):
@@ -648,7 +684,7 @@ async def test_long_opus_is_refused_without_the_extra(monkeypatch):
 @anyio
 @given(rest=st.binary(max_size=300), mark=st.sampled_from(MARKS))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_hostile_bytes_before_an_upload(mark, rest):
+async def test_hostile_bytes_before_an_upload(mark: bytes, rest: bytes) -> None:
     """They are refused for their container or taken, never a crash."""
     try:
         upload = await open_audio(AudioBytes(data=mark + rest + b"\0"), Flash())

@@ -1,6 +1,7 @@
 """What the service reads about local audio."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -14,11 +15,12 @@ pytestmark = pytest.mark.anyio
 class Copying(httpx.AsyncBaseTransport):
     """Keeps the `audio` section of each request on its way to the simulator."""
 
-    def __init__(self, simulator):
-        self._inner, self.audio = simulator.transport(), []
+    def __init__(self, simulator: Simulator) -> None:
+        self._inner = simulator.transport()
+        self.audio: list[dict[str, Any]] = []
 
-    async def handle_async_request(self, request):
-        body = b"".join([piece async for piece in request.stream])
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
         section = json.loads(body)["audio"]
         self.audio.append({name: value for name, value in section.items() if name != "data"})
         return await self._inner.handle_async_request(
@@ -26,7 +28,7 @@ class Copying(httpx.AsyncBaseTransport):
         )
 
 
-async def test_the_service_is_told_what_the_header_says():
+async def test_the_service_is_told_what_the_header_says() -> None:
     """An 8 kHz stereo WAV is declared as such; what the caller said stays."""
     simulator = Simulator()
     way = Copying(simulator)

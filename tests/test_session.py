@@ -6,8 +6,8 @@ import anyio
 import pytest
 from io_kit import client
 
-from volcasr_async import Job, Standard, TransportError
-from volcasr_async._session import claimed
+from volcasr_async import Job, Standard, TransportError, VolcASR
+from volcasr_async._session import Session, claimed
 from volcasr_async.models import Task
 from volcasr_async.testing import Fault, Simulator
 
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.anyio
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 
 
-def session_of(asr):
+def session_of(asr: VolcASR) -> Session:
     return asr._session
 
 
-async def test_a_task_keeps_its_age():
+async def test_a_task_keeps_its_age() -> None:
     """A task of yesterday is asked about at once, one of just now after the usual pause."""
     async with client(Simulator()) as asr:
         for age, pause in ((100.0, 0.0), (0.0, 2.0), (-50.0, 2.0)):
@@ -30,7 +30,7 @@ async def test_a_task_keeps_its_age():
             assert now - progress.since == pytest.approx(max(age, 0), abs=0.2)
 
 
-async def test_a_submit_that_was_cut_off_may_have_arrived():
+async def test_a_submit_that_was_cut_off_may_have_arrived() -> None:
     """Before it is sent nobody claims a task; cut off in the air, it is claimed under its own id."""
     async with client(Simulator(faults=[Fault("stall")])) as asr:
         session = session_of(asr)
@@ -41,4 +41,6 @@ async def test_a_submit_that_was_cut_off_may_have_arrived():
             await session.request(progress, None, turn)
         session.budget.give_back(turn)
         assert isinstance(progress.doubt, TransportError)
-        assert claimed(progress).id == ID
+        task = claimed(progress)
+        assert task is not None
+        assert task.id == ID

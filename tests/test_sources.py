@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +11,14 @@ import pytest
 
 from volcasr_async import AudioBytes, AudioFile, AudioStream, AudioUrl, InputError
 from volcasr_async.sources import as_source
+
+URL: Any = AudioUrl  # what is passed here is wrong on purpose
+BYTES: Any = AudioBytes
+STREAM: Any = AudioStream
+FILE: Any = AudioFile
+FIELDS: list[dict[str, Any]] = [
+    *({"rate": 0}, {"bits": "16"}, {"channel": True}, {"codec": "mp3"}, {"language": 5}, {"format": []}),
+]
 
 
 async def chunks() -> AsyncIterator[bytes]:
@@ -28,10 +37,9 @@ def test_what_is_plainly_a_source() -> None:
 @pytest.mark.parametrize(
     "make",
     [lambda: as_source(5), lambda: as_source("a.mp3"), lambda: as_source(b""), lambda: AudioUrl("http:///a"),
-     lambda: AudioUrl("https://e.com/a b"), lambda: AudioUrl(b"https://e.com"), lambda: AudioUrl(None),
-     lambda: AudioFile(5), lambda: AudioBytes("a"), lambda: AudioStream([b"a"], 1), lambda: AudioStream(chunks, 1),
-     *(lambda f=f: AudioUrl("https://e.com/a", **f) for f in (
-         {"rate": 0}, {"bits": "16"}, {"channel": True}, {"codec": "mp3"}, {"language": 5}, {"format": []}))],
+     lambda: AudioUrl("https://e.com/a b"), lambda: URL(b"https://e.com"), lambda: URL(None),
+     lambda: FILE(5), lambda: BYTES("a"), lambda: STREAM([b"a"], 1), lambda: STREAM(chunks, 1),
+     *(partial(URL, "https://e.com/a", **fields) for fields in FIELDS)],
 )  # fmt: skip
 def test_refused(make: Any) -> None:
     """What cannot be sent is an `InputError` at once."""
@@ -58,7 +66,7 @@ def test_labels() -> None:
     one, two = (AudioUrl(f"https://e.com/a.mp3?id={n}").label for n in (1, 2))
     assert len({base, one, two}) == 3
     assert AudioBytes(b"abc", "n").label == "n (3 bytes)"
-    assert AudioFile("a.wav").label == "a.wav"
+    assert AudioFile("a.wav").label == "a.wav"  # type: ignore[arg-type]  # a text will do
 
 
 def test_a_stream_does_not_travel() -> None:

@@ -6,15 +6,19 @@ import json
 import re
 import socket
 import threading
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 import pytest
 import uvicorn
+from anyio.abc import ByteStream
 
 from volcasr_async import Standard, SubmitUncertain, Task, errors
 from volcasr_async.errors import VolcASRError
@@ -29,14 +33,16 @@ SPEECH = files("volcasr_async.cli").joinpath("demo.wav").read_bytes()
 
 
 @pytest.fixture
-def anyio_backend():
+def anyio_backend() -> str:
     """Uvicorn runs on asyncio."""
     return "asyncio"
 
 
 @pytest.fixture(scope="module")
-def example():
+def example() -> ModuleType:
     spec = importlib.util.spec_from_file_location("web_service", DOCS / "examples" / "web_service.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -45,36 +51,41 @@ def example():
 class Service(httpx.AsyncClient):
     """A client of the running service, and what can be seen of it from outside."""
 
-    def __init__(self, address, server, simulator):
+    def __init__(self, address: tuple[str, int], server: uvicorn.Server, simulator: Simulator) -> None:
         super().__init__(base_url="http://{}:{}".format(*address), timeout=20)
         self.address, self.server, self.simulator = address, server, simulator
 
     @asynccontextmanager
-    async def raw(self, head, body=b""):
+    async def raw(self, head: str, body: bytes = b"") -> AsyncIterator[ByteStream]:
         """Send a request by hand; leaving the block closes the connection without reading on."""
         async with await anyio.connect_tcp(*self.address) as stream:
             await stream.send(f"{head}\r\nHost: localhost\r\n\r\n".encode() + body)
             yield stream
 
-    async def is_quiet(self):
+    async def is_quiet(self) -> None:
         """Wait until no request is served any more and nothing is held; fails where something stays."""
         await until(lambda: not self.server.server_state.tasks)
         stats = (await self.get("/health")).json()
         assert (stats["in_air"], stats["waiting"], stats["upload_bytes"]) == (0, 0, 0)
 
 
-async def until(condition):
+async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(5):
         while not condition():  # noqa: ASYNC110 - what happens in the server's thread sets no event here
             await anyio.sleep(0.01)
 
 
+Serving = Callable[..., AbstractAsyncContextManager[Service]]
+
+
 @pytest.fixture
-def serving(example, monkeypatch, tmp_path, caplog):
+def serving(
+    example: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> Serving:
     """Give the function that starts the service at a simulator, for as long as its context lasts."""
 
     @asynccontextmanager
-    async def serve(simulator, **environment):
+    async def serve(simulator: Simulator, **environment: str) -> AsyncIterator[Service]:
         listening = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(example.app, lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=3)
         server = uvicorn.Server(config)
@@ -102,7 +113,7 @@ def serving(example, monkeypatch, tmp_path, caplog):
 # ---- recordings ----
 
 
-async def test_a_recording_passes_through(serving):
+async def test_a_recording_passes_through(serving: Serving) -> None:
     """What was uploaded is what the service gets, byte for byte."""
     simulator = Simulator()
     async with serving(simulator) as service:
@@ -116,7 +127,7 @@ async def test_a_recording_passes_through(serving):
     assert simulator.violations == []
 
 
-async def test_the_label_of_a_recording_passes_too(serving):
+async def test_the_label_of_a_recording_passes_too(serving: Serving) -> None:
     """A Content-Type that contradicts the bytes is the service's to refuse; one that says nothing of audio is left out."""
     async with serving(Simulator()) as service:
         for label, status in (("audio/mpeg", 422), ("audio/wav; rate=16000", 200), ("application/octet-stream", 200)):
@@ -124,10 +135,10 @@ async def test_the_label_of_a_recording_passes_too(serving):
             assert answer.status_code == status, answer.text
 
 
-async def test_a_large_recording_in_odd_pieces(serving):
+async def test_a_large_recording_in_odd_pieces(serving: Serving) -> None:
     """A body that comes slowly, in pieces of any size, arrives whole."""
 
-    async def pieces():
+    async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(WAV), 99_991):
             yield WAV[start : start + 99_991]
             await anyio.lowlevel.checkpoint()
@@ -150,7 +161,7 @@ async def test_a_large_recording_in_odd_pieces(serving):
         ("Content-Length: 0", 422),
     ],
 )
-async def test_bodies_that_are_refused_unread(serving, head, status):
+async def test_bodies_that_are_refused_unread(serving: Serving, head: str, status: int) -> None:
     """No length, too long, a form, nothing at all: answered before a byte is asked for."""
     simulator = Simulator()
     async with serving(simulator) as service:
@@ -164,7 +175,7 @@ async def test_bodies_that_are_refused_unread(serving, head, status):
 # ---- links ----
 
 
-async def test_a_link_becomes_a_task(serving):
+async def test_a_link_becomes_a_task(serving: Serving) -> None:
     """202 with an id; asked about it is not finished; waited for it brings the transcript."""
     simulator = Simulator(processing_time=1)
     async with serving(simulator) as service:
@@ -179,7 +190,7 @@ async def test_a_link_becomes_a_task(serving):
     assert len(simulator.charges) == 1
 
 
-async def test_a_wait_that_ends_before_the_task(serving):
+async def test_a_wait_that_ends_before_the_task(serving: Serving) -> None:
     """It says how the task stands, and is no error."""
     async with serving(Simulator(processing_time=100)) as service:
         place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
@@ -187,7 +198,7 @@ async def test_a_wait_that_ends_before_the_task(serving):
         assert (answer.status_code, answer.json()) == (200, {"state": "processing"})
 
 
-async def test_tasks_survive_a_restart(serving):
+async def test_tasks_survive_a_restart(serving: Serving) -> None:
     """Another process with the same file answers for the task, and nothing is charged again."""
     simulator = Simulator(processing_time=0.1)
     async with serving(simulator) as service:
@@ -198,7 +209,7 @@ async def test_tasks_survive_a_restart(serving):
     assert len(simulator.charges) == 1
 
 
-async def test_a_submit_whose_answer_was_lost(serving):
+async def test_a_submit_whose_answer_was_lost(serving: Serving) -> None:
     """The caller gets its task all the same, charged once."""
     simulator = Simulator(processing_time=0.1, faults=[Fault("lost-answer", on="submit", times=1)])
     async with serving(simulator) as service:
@@ -208,16 +219,16 @@ async def test_a_submit_whose_answer_was_lost(serving):
     assert len(simulator.charges) == 1
 
 
-async def test_a_submit_that_stays_uncertain(example, tmp_path):
+async def test_a_submit_that_stays_uncertain(example: ModuleType, tmp_path: Path) -> None:
     """What was probably taken, and can be asked about, is a task like any other; without a task it is an error."""
     task = Task(id="0a", edition=Standard(), request_id="0a", submitted_at=0.0)
     link, tasks, response = example.Link(url=PLAIN), example.Tasks(str(tmp_path / "tasks.db")), example.Response()
 
     class Lost:
-        def __init__(self, known):
+        def __init__(self, known: Task | None) -> None:
             self.known = known
 
-        async def submit(self, *_, **__):
+        async def submit(self, *_: object, **__: object) -> None:
             raise SubmitUncertain("lost", task=self.known)
 
     assert (await example.submit(link, Lost(task), tasks, response))["id"] == "0a"
@@ -226,7 +237,7 @@ async def test_a_submit_that_stays_uncertain(example, tmp_path):
         await example.submit(link, Lost(None), tasks, response)
 
 
-async def test_events_tell_how_it_goes_on(serving):
+async def test_events_tell_how_it_goes_on(serving: Serving) -> None:
     """Progress while it runs, then the transcript, then the end; a query that fails on the way is no end."""
     simulator = Simulator(processing_time=0.5, faults=[Fault("html-502", on="query", times=1)])
     async with serving(simulator) as service:
@@ -239,7 +250,7 @@ async def test_events_tell_how_it_goes_on(serving):
         await service.is_quiet()
 
 
-async def test_events_of_a_task_that_fails(serving):
+async def test_events_of_a_task_that_fails(serving: Serving) -> None:
     """The last event says why."""
     async with serving(Simulator(processing_time=0)) as service:
         place = (await service.post("/tasks", json={"url": "https://example.com/bad-format.mp3"})).headers["location"]
@@ -247,7 +258,7 @@ async def test_events_of_a_task_that_fails(serving):
         assert (name, why["error"]) == ("failed", "BadAudioFormat")
 
 
-def told(text):
+def told(text: str) -> list[tuple[str, Any]]:
     return [(name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.*)\n\n", text)]
 
 
@@ -262,7 +273,7 @@ def told(text):
         ("https://example.com/download-failed.mp3", 422, "AudioDownloadFailed"),
     ],
 )
-async def test_errors_become_statuses(serving, url, status, name):
+async def test_errors_become_statuses(serving: Serving, url: str, status: int, name: str) -> None:
     """Submitting or asking, the caller learns the class and the reason."""
     async with serving(Simulator(processing_time=0)) as service:
         answer = await service.post("/tasks", json={"url": url})
@@ -271,7 +282,7 @@ async def test_errors_become_statuses(serving, url, status, name):
         assert (answer.status_code, answer.json()["error"]) == (status, name)
 
 
-async def test_our_own_trouble_is_not_shown(serving, caplog):
+async def test_our_own_trouble_is_not_shown(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     """A refused key is the operator's affair: 500 for the caller, the reason in the log."""
     async with serving(Simulator(api_keys={"another-key"})) as service:
         answer = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})
@@ -280,7 +291,7 @@ async def test_our_own_trouble_is_not_shown(serving, caplog):
     assert "secret" not in caplog.text + answer.text
 
 
-async def test_a_full_budget_is_503_with_retry_after(serving):
+async def test_a_full_budget_is_503_with_retry_after(serving: Serving) -> None:
     """Told to pause, the service answers 503 at once with the time that is left, and takes no body."""
     simulator = Simulator(faults=[Fault("rate-limited", on="flash", retry_after=40)])
     async with serving(simulator, MAX_WAITING="0") as service:
@@ -293,7 +304,7 @@ async def test_a_full_budget_is_503_with_retry_after(serving):
     assert simulator.requests["flash"] == 1
 
 
-def test_every_error_has_its_documented_status(example):
+def test_every_error_has_its_documented_status(example: ModuleType) -> None:
     """The table names the classes and statuses that the code gives; what it leaves out is 502."""
     page = (DOCS / "web-services.md").read_text("utf-8")
     documented = {
@@ -303,7 +314,7 @@ def test_every_error_has_its_documented_status(example):
     }
     assert len(documented) > 10
 
-    def expected(kind):
+    def expected(kind: type[VolcASRError]) -> int:
         return next(documented[base.__name__] for base in kind.__mro__ if base.__name__ in documented)
 
     for kind in vars(errors).values():
@@ -314,7 +325,7 @@ def test_every_error_has_its_documented_status(example):
 # ---- clients that leave ----
 
 
-async def test_a_client_that_leaves_during_its_upload(serving):
+async def test_a_client_that_leaves_during_its_upload(serving: Serving) -> None:
     """Half a recording is billed to nobody, and its connection is given up."""
     simulator = Simulator()
     async with serving(simulator) as service:
@@ -326,7 +337,7 @@ async def test_a_client_that_leaves_during_its_upload(serving):
     assert len(simulator.charges) == 1
 
 
-async def test_a_client_that_leaves_while_it_is_recognised(serving):
+async def test_a_client_that_leaves_while_it_is_recognised(serving: Serving) -> None:
     """The request to the service is given up: nobody would read its answer."""
     simulator = Simulator(flash_time=60)
     async with serving(simulator) as service:
@@ -337,7 +348,7 @@ async def test_a_client_that_leaves_while_it_is_recognised(serving):
         await service.is_quiet()
 
 
-async def test_a_client_that_leaves_while_it_waits(serving, caplog):
+async def test_a_client_that_leaves_while_it_waits(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     """The wait ends with it, the task does not: it can be fetched later."""
     simulator = Simulator(processing_time=0.5)
     async with serving(simulator) as service:
@@ -350,7 +361,7 @@ async def test_a_client_that_leaves_while_it_waits(serving, caplog):
     assert len(simulator.charges) == 1
 
 
-async def test_a_client_that_leaves_its_events(serving):
+async def test_a_client_that_leaves_its_events(serving: Serving) -> None:
     """Nobody asks about the task any more."""
     simulator = Simulator(processing_time=100)
     async with serving(simulator) as service:
@@ -360,7 +371,7 @@ async def test_a_client_that_leaves_its_events(serving):
         await service.is_quiet()
 
 
-async def test_a_client_that_leaves_before_its_task_has_an_id(serving, tmp_path):
+async def test_a_client_that_leaves_before_its_task_has_an_id(serving: Serving, tmp_path: Path) -> None:
     """What the service takes is paid for, so it is written down although nobody hears of it."""
     simulator = Simulator(reply_delay=0.5)
     async with serving(simulator) as service:
@@ -373,7 +384,7 @@ async def test_a_client_that_leaves_before_its_task_has_an_id(serving, tmp_path)
         assert (await service.get(f"/tasks/{charge.task_id}")).status_code == 200
 
 
-async def test_nothing_secret_is_kept(serving, tmp_path):
+async def test_nothing_secret_is_kept(serving: Serving, tmp_path: Path) -> None:
     """The file of tasks holds neither the key nor the signature of a link."""
     async with serving(Simulator()) as service:
         answer = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})

@@ -27,7 +27,7 @@ class Booth:
         Brings `cpu_us` for each, `requests_per_s`, and `server_share`, the share of the time that the server was busy.
         """
         self._pipe.send((url, connections, requests))
-        answer = self._pipe.recv()
+        answer: dict[str, Any] = self._pipe.recv()
         if "failed" in answer:
             raise RuntimeError(answer["failed"])
         return answer
@@ -54,6 +54,7 @@ def _serve(pipe: Connection, rival: str) -> None:
     with contextlib.suppress(EOFError):
         while True:
             cell = pipe.recv()
+            answer: dict[str, Any]
             try:
                 answer = asyncio.run(_cell(exchanging, *cell))
             except Exception as error:  # noqa: BLE001 - told to the process that asked

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from benchmarks.rivals import aiohttp_session, httpx_pool, wire
@@ -29,7 +30,8 @@ async def _gathering(posting: Posting, work: Work, *, slots: bool) -> AsyncItera
 class _Gathered:
     def __init__(self, post: wire.Post, work: Work, *, slots: bool) -> None:
         self._post, self._poll_s = post, work.poll_s
-        self._turn, self._slots = contextlib.nullcontext, contextlib.nullcontext()
+        self._turn: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+        self._slots: AbstractAsyncContextManager[None] = contextlib.nullcontext()
         if work.qps is not None:
             from aiolimiter import AsyncLimiter
 

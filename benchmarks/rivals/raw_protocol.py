@@ -68,7 +68,7 @@ async def posting(url: str, connections: int, key: str) -> AsyncIterator[wire.Po
 
     yield post
     for connection in opened:
-        connection.transport.close()  # type: ignore[attr-defined]
+        connection.transport.close()
 
 
 @contextlib.asynccontextmanager

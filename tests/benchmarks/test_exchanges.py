@@ -9,7 +9,7 @@ from benchmarks import exchanges
 from benchmarks.report import OURS
 
 
-def test_each_rival_has_a_row_for_each_cell():
+def test_each_rival_has_a_row_for_each_cell() -> None:
     """Everybody is measured, beside aiohttp by hand in the same cell."""
     names = [OURS["default"], exchanges.BY_HAND, "requests.Session in threads", "raw asyncio protocol (the limit)"]
     rivals = [rival for rival in exchanges.RIVALS if rival.name in names]
@@ -22,7 +22,7 @@ def test_each_rival_has_a_row_for_each_cell():
     assert all(row["requests/s"] < 34 * row["connections"] for row in rows if row["server ms"] == 30)
 
 
-def test_a_rival_that_fails_is_named():
+def test_a_rival_that_fails_is_named() -> None:
     """What breaks in a rival's process is told with its name."""
     broken = exchanges.Rival("broken", "vendor_demo.post")
     with pytest.raises(RuntimeError, match=r"vendor_demo\.post"):

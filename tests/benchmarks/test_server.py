@@ -13,7 +13,7 @@ def submitted(url: str) -> bytes:
     return json.dumps({"audio": {"url": url}}).encode()
 
 
-def test_no_second_holds_more_than_the_quota():
+def test_no_second_holds_more_than_the_quota() -> None:
     """Whatever the moment, the second before it holds no more than the quota; the refused take no place."""
     account, admitted = Account(), []
     for step in range(1000):
@@ -26,7 +26,7 @@ def test_no_second_holds_more_than_the_quota():
     assert account.totals()["refused"] == 1000 - len(admitted)
 
 
-def test_each_key_has_its_own_quota():
+def test_each_key_has_its_own_quota() -> None:
     """One that is over its quota takes nothing from another."""
     tasks = Tasks(Rules(qps=2))
     codes = {
@@ -36,7 +36,7 @@ def test_each_key_has_its_own_quota():
     assert codes == {b"a": [OK, OK, REFUSED], b"b": [OK, OK, REFUSED]}
 
 
-def test_a_task_is_unknown_then_running_then_done():
+def test_a_task_is_unknown_then_running_then_done() -> None:
     """A result is there when its time has come, and not before."""
     tasks = Tasks(Rules(processing=3600))
     assert tasks.query(b"key", b"1")[0][1] == UNKNOWN
@@ -50,7 +50,7 @@ def test_a_task_is_unknown_then_running_then_done():
     assert json.loads(tasks.totals())["keys"]["key"]["done"] == 1
 
 
-def test_a_recording_takes_the_same_time_whoever_asks():
+def test_a_recording_takes_the_same_time_whoever_asks() -> None:
     """The time depends on link and seed alone, and its median is what was asked for."""
     links = [f"https://e.com/{number}" for number in range(2000)]
     times = [

@@ -7,7 +7,7 @@ pytest.importorskip("aiohttp", reason="benchmarks need the extra [bench]")
 from benchmarks import soak
 
 
-def test_a_short_one_charges_each_recording_once():
+def test_a_short_one_charges_each_recording_once() -> None:
     """Both engines are busy, nothing is charged twice, and the page has a row for each."""
     rows = soak.run(minutes=0.05, qps=200, processing_time=0.5, faults=["reset=0.1", "html-502=0.1"])
     sums = rows[-2:]

@@ -1,6 +1,7 @@
 """Every await of a batch, cancelled: the journal is true, and the next run ends every job with one charge."""
 
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -10,9 +11,11 @@ import anyio.lowlevel
 import pytest
 from batch_kit import links, names, outcomes_of
 from io_kit import is_idle
-from step_kit import Watch, each_moment, stepped
+from step_kit import Moment, Watch, each_moment, stepped
 
 from volcasr_async import AucV1, AudioFile, AudioStream, Done, Job, Limits, PollPolicy, SubmitUncertain
+from volcasr_async.editions import Edition
+from volcasr_async.outcomes import Outcome
 from volcasr_async.testing import Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +28,7 @@ FILES = ["stream", "short.wav", "long.wav"]
 V1 = AucV1("common")
 
 
-async def later(items):
+async def later(items: list[str]) -> AsyncIterator[str]:
     """An input that takes its time, also to be closed."""
     try:
         for item in items:
@@ -36,10 +39,10 @@ async def later(items):
             await anyio.lowlevel.checkpoint()
 
 
-def recordings(folder):
+def recordings(folder: Path) -> list[AudioFile | Job]:
     """Two files and a stream, which are sent with flash."""
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         await anyio.lowlevel.checkpoint()
         yield WAVS[0]
 
@@ -50,7 +53,7 @@ def recordings(folder):
     return [AudioFile(path=file), Job(stream, key="stream"), AudioFile(path=other)]
 
 
-def states(path):
+def states(path: Path) -> dict[str, str]:
     """What the journal says of each recording, by its name; nothing where it was not even made."""
     if not path.exists():
         return {}
@@ -61,7 +64,7 @@ def states(path):
             return {}
 
 
-def check_truth(known, simulator):
+def check_truth(known: dict[str, str], simulator: Simulator) -> None:
     """Nothing that was charged counts as planned, and nothing counts as taken that was not charged."""
     files = {f"sha256:{sha256(wav).hexdigest()}": name for wav, name in zip(WAVS, FILES, strict=True)}
     charged = {files.get(charge.source, charge.source) for charge in simulator.charges}
@@ -72,16 +75,16 @@ def check_truth(known, simulator):
 
 
 @pytest.mark.parametrize("leave_after", [COUNT + 1, 2], ids=["to the end", "left early"])
-async def test_every_await_of_a_batch(folder, leave_after):
+async def test_every_await_of_a_batch(folder: Path, leave_after: int) -> None:
     """Opened, iterated, left, closed: whatever is cut off, all is done at the end, charged once and brought."""
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         path = folder / f"{moment.kind}{moment.number}.db"
         simulator, watch = Simulator(processing_time=0.2), Watch()
         came = []
         async with stepped(simulator, limits=LIMITS, poll=SOON, observe=watch) as asr:
 
-            async def whole():
+            async def whole() -> None:
                 async with asr.batch(later(links(COUNT)), journal=path, window=2) as batch:
                     async for outcome in batch:
                         came.append(outcome)
@@ -104,14 +107,14 @@ async def test_every_await_of_a_batch(folder, leave_after):
 
 
 @pytest.mark.parametrize("edition", [V1, None], ids=["v1", "flash"])
-async def test_every_await_of_a_batch_where_nobody_can_ask(folder, edition):
+async def test_every_await_of_a_batch_where_nobody_can_ask(folder: Path, edition: Edition | None) -> None:
     """Nothing is charged twice, and only what had begun to leave is uncertain afterwards."""
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         path = folder / f"{moment.kind}{moment.number}.db"
         simulator = Simulator(processing_time=0.2)
 
-        def items():
+        def items() -> list[str] | list[AudioFile | Job]:
             return links(COUNT) if edition else recordings(folder)
 
         limits = Limits(qps=20, concurrency=2, upload_bytes=len(WAVS[2]))
@@ -133,16 +136,16 @@ async def test_every_await_of_a_batch_where_nobody_can_ask(folder, edition):
     assert min(counts.values()) > 50
 
 
-async def test_every_await_for_an_outcome(folder):
+async def test_every_await_for_an_outcome(folder: Path) -> None:
     """Who gives up waiting for the next outcome, and asks again, misses none."""
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         simulator = Simulator(processing_time=0.2)
         async with stepped(simulator, limits=LIMITS, poll=SOON) as asr:
             async with asr.batch(links(COUNT), window=1) as batch:
-                came = []
+                came: list[Outcome] = []
 
-                async def take():
+                async def take() -> None:
                     while len(came) < COUNT:
                         came.append(await anext(batch))
 
@@ -161,10 +164,10 @@ class OnPurposeError(Exception):
     pass
 
 
-async def test_an_input_that_fails_while_it_is_closed(folder):
+async def test_an_input_that_fails_while_it_is_closed(folder: Path) -> None:
     """Its error comes out, and the journal is written and let go of all the same."""
 
-    async def items():
+    async def items() -> AsyncIterator[str]:
         try:
             for link in links(COUNT):
                 yield link

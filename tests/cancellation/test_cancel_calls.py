@@ -1,17 +1,21 @@
 """Every await of a single call, cancelled: in virtual time, at a simulator in this process."""
 
 import logging
+from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 from io_kit import PLAIN, is_idle
-from step_kit import Watch, each_moment, stepped
+from step_kit import Moment, Watch, each_moment, stepped
 
-from volcasr_async import AucV1, AudioFile, AudioStream, Limits, PollPolicy, Task
+from volcasr_async import AucV1, AudioFile, AudioStream, Limits, PollPolicy, Task, VolcASR
 from volcasr_async.callbacks import CallbackReceiver
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Simulator, make_wav
+from volcasr_async.testing.asgi import Message
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +25,8 @@ SOON, RARE = PollPolicy(first=0.25), PollPolicy(first=1000)
 V1 = AucV1("common")
 
 
-def streamed():
-    async def chunks():
+def streamed() -> AudioStream:
+    async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(LARGE), 200_000):
             await anyio.lowlevel.checkpoint()
             yield LARGE[start : start + 200_000]
@@ -42,7 +46,7 @@ CALLS = {
 }
 
 
-def told(caplog):
+def told(caplog: pytest.LogCaptureFixture) -> Task | None:
     """The task that the log names as going on, if it names one."""
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     caplog.clear()
@@ -51,7 +55,7 @@ def told(caplog):
     return Task.from_json(tasks[0]) if tasks else None
 
 
-async def works(asr):
+async def works(asr: VolcASR) -> None:
     """The client does what it always does, with all that it may hold."""
     assert (await asr.transcribe(PLAIN)).text
     assert (await asr.transcribe(WAV)).text
@@ -59,11 +63,11 @@ async def works(asr):
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_await_of_a_call(name, tmp_path, caplog):
+async def test_every_await_of_a_call(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is held, what was charged is named, what never left is not, and the client works on."""
     (tmp_path / "large.wav").write_bytes(LARGE)
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         simulator = Simulator(processing_time=0.2)
         watch, limits = Watch(), Limits(qps=None, concurrency=1, upload_bytes=1)
         async with stepped(simulator, poll=SOON, limits=limits, observe=watch) as asr:
@@ -85,15 +89,15 @@ async def test_every_await_of_a_call(name, tmp_path, caplog):
 
 @pytest.mark.parametrize("edition", ["standard", V1], ids=["standard", "v1"])
 @pytest.mark.parametrize("verb", ["query", "wait", "hinted"])
-async def test_every_await_for_a_task(verb, edition):
+async def test_every_await_for_a_task(verb: str, edition: Edition | str) -> None:
     """The task can be waited for afterwards, by a hint too: whoever is woken or cut off leaves no trace."""
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         simulator = Simulator(processing_time=0.2)
         async with stepped(simulator, poll=SOON) as asr, anyio.create_task_group() as tasks:
             task = await asr.submit(PLAIN, edition=edition)
 
-            async def hint():
+            async def hint() -> None:
                 await anyio.sleep(0.5)
                 asr.hint(task)
 
@@ -112,7 +116,7 @@ async def test_every_await_for_a_task(verb, edition):
 
 
 @pytest.mark.parametrize("scarce", ["slots", "rate", "room"])
-async def test_every_await_behind_a_full_budget(scarce):
+async def test_every_await_behind_a_full_budget(scarce: str) -> None:
     """Who queues and is cut off, also when its turn has just come, gives its place to those behind."""
     limits = {
         "slots": Limits(qps=None, concurrency=1),
@@ -120,7 +124,7 @@ async def test_every_await_behind_a_full_budget(scarce):
         "room": Limits(qps=None, upload_bytes=len(WAV)),
     }[scarce]
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         simulator = Simulator(flash_time=0.2)
         async with stepped(simulator, limits=limits) as asr:
             async with anyio.create_task_group() as tasks:
@@ -135,21 +139,21 @@ async def test_every_await_behind_a_full_budget(scarce):
     assert min(counts.values()) >= 5
 
 
-async def test_every_await_of_a_callback():
+async def test_every_await_of_a_callback() -> None:
     """A callback that is cut off has woken whoever waits all the same."""
 
-    async def once(moment):
+    async def once(moment: Moment) -> None:
         simulator, sent, seen = Simulator(processing_time=0.2), [], []
 
-        async def send(message):
+        async def send(message: Message) -> None:
             await anyio.lowlevel.checkpoint()
             sent.append(message)
 
-        async def on_hint(request_id):
+        async def on_hint(request_id: str) -> None:
             await anyio.lowlevel.checkpoint()
             seen.append(request_id)
 
-        async def receive():
+        async def receive() -> Message:
             await anyio.lowlevel.checkpoint()
             return {"type": "http.request", "body": b"{}", "more_body": False}
 
@@ -157,7 +161,7 @@ async def test_every_await_of_a_callback():
             receiver = CallbackReceiver(asr, public_url="https://me.example/volcasr", on_hint=on_hint)
             task = await asr.submit(receiver.job(PLAIN))
             path = receiver.url_for(task.request_id).removeprefix("https://me.example")
-            scope = {"type": "http", "method": "POST", "path": path}
+            scope: Message = {"type": "http", "method": "POST", "path": path}
             await anyio.sleep(1)
             await moment.strike(lambda: receiver(scope, receive, send))
             began = anyio.current_time()

@@ -1,8 +1,10 @@
 """Every await of a journal, cancelled: what was noted is kept, the file is let go of, and a journal that stays open works on."""
 
+from pathlib import Path
+
 import anyio
 import pytest
-from step_kit import each_moment
+from step_kit import Moment, each_moment
 
 from volcasr_async.journal import Change
 from volcasr_async.sqlite_journal import SqliteJournal
@@ -12,11 +14,11 @@ pytestmark = pytest.mark.anyio
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 
 
-def note(journal, key):
+def note(journal: SqliteJournal, key: str) -> None:
     journal.note(Change(key=key, state="sent", edition="{}", attempt=0, request_id=ID, fingerprint="f"))
 
 
-async def use(journal, noted):
+async def use(journal: SqliteJournal, noted: list[str]) -> None:
     """Write something alone, and something while somebody else looks."""
     note(journal, "a")
     noted.append("a")
@@ -30,13 +32,14 @@ async def use(journal, noted):
     assert await journal.transcript("a") is None
 
 
-async def test_every_await_of_a_journals_life(folder):
+async def test_every_await_of_a_journals_life(folder: Path) -> None:
     """Opened, used, closed: it can be opened again at once, and nothing that was noted is missing."""
 
-    async def once(moment):
-        path, noted = folder / f"{moment.kind}{moment.number}.db", []
+    async def once(moment: Moment) -> None:
+        path = folder / f"{moment.kind}{moment.number}.db"
+        noted: list[str] = []
 
-        async def life():
+        async def life() -> None:
             journal = await SqliteJournal.open(path)
             try:
                 await use(journal, noted)
@@ -54,11 +57,11 @@ async def test_every_await_of_a_journals_life(folder):
     assert min(counts.values()) >= 10
 
 
-async def test_every_await_of_a_journal_that_stays_open(folder):
+async def test_every_await_of_a_journal_that_stays_open(folder: Path) -> None:
     """Whoever else uses it goes on, and finds what was noted before."""
 
-    async def once(moment):
-        noted = []
+    async def once(moment: Moment) -> None:
+        noted: list[str] = []
         journal = await SqliteJournal.open(folder / f"{moment.kind}{moment.number}.db")
         await moment.strike(lambda: use(journal, noted))
         note(journal, "c")

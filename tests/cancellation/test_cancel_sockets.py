@@ -1,17 +1,21 @@
 """Every await of a call and of a client's life over real sockets, with each engine, with TLS and without."""
 
 import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 import trustme
 from anyio.streams.tls import TLSListener
 from io_kit import DONE, KEY, PLAIN, is_idle, needs_proc, read_request, reply
-from step_kit import Held, each_moment
+from step_kit import Held, Moment, each_moment
 
 from volcasr_async import AudioFile, Limits, PollPolicy, RetryPolicy, VolcASR
+from volcasr_async.client import Engine
 from volcasr_async.testing import Simulator, make_wav
 
 ANYIO = tuple(map(int, version("anyio").split(".")[:2]))
@@ -28,7 +32,7 @@ AT_ONCE = PollPolicy(first=0, shortest=0.001)
 ENGINES = {"asyncio": ("httpx", "aiohttp"), "trio": ("httpx",)}
 
 
-def asked(base_url, engine, *, concurrency=1):
+def asked(base_url: str, engine: Engine, *, concurrency: int = 1) -> VolcASR:
     return VolcASR(
         KEY,
         base_url=base_url,
@@ -40,10 +44,11 @@ def asked(base_url, engine, *, concurrency=1):
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])
-def engine(request, anyio_backend_name):
+def engine(request: pytest.FixtureRequest, anyio_backend_name: str) -> Engine:
     if request.param not in ENGINES[anyio_backend_name]:
         pytest.skip("aiohttp runs on asyncio")
-    return request.param
+    chosen: Engine = request.param
+    return chosen
 
 
 CALLS = {
@@ -53,13 +58,13 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_await_of_a_call_over_sockets(name, engine, tmp_path):
+async def test_every_await_of_a_call_over_sockets(name: str, engine: Engine, tmp_path: Path) -> None:
     """The one connection that was cut off is closed on both sides, and the client works on with another."""
     (tmp_path / "large.wav").write_bytes(LARGE)
     simulator = Simulator(processing_time=0)
     async with simulator.serve() as base_url:
 
-        async def once(moment):
+        async def once(moment: Moment) -> None:
             simulator.reset()
             before = Held()
             async with asked(base_url, engine) as asr:
@@ -75,13 +80,13 @@ async def test_every_await_of_a_call_over_sockets(name, engine, tmp_path):
     assert min(counts.values()) >= 5
 
 
-async def test_every_await_of_a_clients_life(engine):
+async def test_every_await_of_a_clients_life(engine: Engine) -> None:
     """Opened, used by two at once, closed: wherever it is cut off, no connection stays."""
     simulator = Simulator(processing_time=0)
     async with simulator.serve() as base_url:
 
-        async def once(moment):
-            async def life():
+        async def once(moment: Moment) -> None:
+            async def life() -> None:
                 async with asked(base_url, engine, concurrency=2) as asr, anyio.create_task_group() as tasks:
                     tasks.start_soon(asr.transcribe, PLAIN)
                     tasks.start_soon(asr.transcribe, WAV)
@@ -93,7 +98,7 @@ async def test_every_await_of_a_clients_life(engine):
 
 
 @asynccontextmanager
-async def secure_server(folder, monkeypatch):
+async def secure_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """A server behind TLS that has every result at once."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
@@ -101,7 +106,7 @@ async def secure_server(folder, monkeypatch):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
-    async def handle(stream):
+    async def handle(stream: Any) -> None:
         async with stream:
             try:
                 while True:
@@ -118,11 +123,13 @@ async def secure_server(folder, monkeypatch):
         tasks.cancel_scope.cancel()
 
 
-async def test_every_await_of_a_call_behind_tls(engine, tmp_path, monkeypatch):
+async def test_every_await_of_a_call_behind_tls(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also in the midst of a handshake."""
     async with secure_server(tmp_path, monkeypatch) as base_url:
 
-        async def once(moment):
+        async def once(moment: Moment) -> None:
             before = Held()
             async with asked(base_url, engine) as asr:
                 await moment.strike(lambda: asr.transcribe(WAV))

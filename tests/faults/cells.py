@@ -144,7 +144,7 @@ async def _got(cell: Cell, asr: VolcASR) -> tuple[str, str]:
     except TransportError as error:
         return "TransportError", error.sent
     except VolcASRError as error:
-        str(error).encode(), repr(error).encode()  # it can be written down
+        f"{error} {error!r}".encode()  # it can be written down
         return type(error).__name__, ""
     if isinstance(result, Transcript):
         assert "another" not in result.text, "a transcript of another recording's"

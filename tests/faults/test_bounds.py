@@ -1,5 +1,6 @@
 """What a hostile service cannot do: fill the memory, hold a call for ever, or answer the next request beforehand."""
 
+import gzip
 import os
 import socket
 import ssl
@@ -11,11 +12,11 @@ import anyio
 import fault_list
 import pytest
 import trustme
-from fault_kit import Fault, Service, keeper
+from fault_kit import Exchange, Fault, Keeper, Service, keeper
 from fault_list import FAULTS
 from io_kit import KEY
 
-from volcasr_async import Limits, RetryPolicy, Standard, Task, VolcASR
+from volcasr_async import Limits, RetryPolicy, Standard, Task, Transcript, VolcASR
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real_time")]
 
@@ -46,13 +47,13 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the unit of ru_maxrss differs")
 @pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
-def test_the_memory_is_not_filled(engine):
+def test_the_memory_is_not_filled(engine: str) -> None:
     """Endless headers and bodies and a gzip bomb, one after the other, cost less than 200 MB in all."""
-    fault_list.BOMB[:] = fault_list.BOMB or [fault_list.gzip.compress(bytes(200_000_000))]
+    fault_list.BOMB[:] = fault_list.BOMB or [gzip.compress(bytes(200_000_000))]
     chosen = [fault for fault in FAULTS if fault.name in HOSTILE]
     assert len(chosen) == len(HOSTILE)
 
-    async def grown(kept):
+    async def grown(kept: Keeper) -> int:
         services = [Service("standard") for _ in chosen]
         for service, fault in zip(services, chosen, strict=True):
             service.arm(fault, "query")
@@ -68,7 +69,7 @@ def test_the_memory_is_not_filled(engine):
         assert anyio.run(grown, kept) < MOST_MB
 
 
-async def _twice(exchange):
+async def _twice(exchange: Exchange) -> None:
     """Answer, and answer what nobody has asked yet: in another record where there is TLS, and in the same packet."""
     raw = exchange.writer.get_extra_info("socket")
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
@@ -80,7 +81,9 @@ async def _twice(exchange):
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="this system cannot hold a packet back")
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-async def test_a_reply_that_nobody_asked_for_is_nobodys(secure, tmp_path, monkeypatch):
+async def test_a_reply_that_nobody_asked_for_is_nobodys(
+    secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks next gets its own recording's transcript, not what came too much before."""
     context = None
     if secure:
@@ -95,5 +98,7 @@ async def test_a_reply_that_nobody_asked_for_is_nobodys(secure, tmp_path, monkey
         retry = RetryPolicy(reply_timeout=5)
         async with VolcASR(KEY, base_url=service.url, limits=Limits(qps=None), retry=retry) as asr:
             for _ in range(5):
-                assert (await asr.query(TASK)).text == "good"
+                transcript = await asr.query(TASK)
+                assert isinstance(transcript, Transcript)
+                assert transcript.text == "good"
         await kept.run(service.stop())

@@ -8,6 +8,7 @@ import gc
 import gzip
 import os
 import ssl
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,22 +16,25 @@ import anyio
 import fault_list
 import pytest
 import trustme
-from cells import Cell, run
-from fault_kit import keeper
+from cells import Cell, Does, Engine, Found, run
+from fault_kit import Keeper, keeper
 from fault_list import FAULTS
-from fault_page import BEGIN, END, outcomes_of, printed
+from fault_page import BEGIN, END, Outcomes, outcomes_of, printed
 
 PAGE = Path(__file__).parents[2] / "docs/faults.md"
-COLUMNS = [
+COLUMNS: list[tuple[str, Does]] = [
     ("flash", "flash"),
-    *((edition, does) for does in ("submit", "query") for edition in ("standard", "v1")),
+    ("standard", "submit"),
+    ("v1", "submit"),
+    ("standard", "query"),
+    ("v1", "query"),
 ]
-IDLE = [("idle", "submit"), ("idle", "query")]
+IDLE: list[tuple[str, Does]] = [("idle", "submit"), ("idle", "query")]
 AT_ONCE = {"quick": 24, "slow": 100, "heavy": 2}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Keeper, ssl.SSLContext]]:
     """The services' thread, and TLS that the client trusts."""
     authority, stranger = trustme.CA(), trustme.CA()
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
@@ -46,22 +50,23 @@ def service(tmp_path_factory):
         yield kept, contexts[0]
 
 
-def cells_of(engine, columns, *, stays):
+def cells_of(engine: Engine, columns: list[tuple[str, Does]], *, stays: bool) -> Iterator[Cell]:
     for fault in FAULTS:
         if not stays and (fault.heavy or fault.gate in ("refused", "full")):
             continue
         if engine == "client" and (fault.surplus or fault.heavy or fault.slow):
             continue
-        few = [("standard", "query")] if fault.heavy and engine == "aiohttp" else columns
+        one: list[tuple[str, Does]] = [("standard", "query")]
+        few = one if fault.heavy and engine == "aiohttp" else columns
         for edition, does in few:
             yield Cell(fault, edition, "wait" if does == "query" and not stays else does, engine, stays)
 
 
-async def all_of(cells, kept, secure):
+async def all_of(cells: list[Cell], kept: Keeper, secure: ssl.SSLContext) -> dict[Cell, Found]:
     """Try them, as many at once as disturb each other little; the slow ones mostly wait."""
     found = {}
 
-    async def one(cell, limiter):
+    async def one(cell: Cell, limiter: anyio.CapacityLimiter) -> None:
         async with limiter:
             found[cell] = await run(cell, kept, secure)
 
@@ -76,7 +81,7 @@ async def all_of(cells, kept, secure):
     return found
 
 
-def tried(cells, service, backend="asyncio"):
+def tried(cells: Iterable[Cell], service: tuple[Keeper, ssl.SSLContext], backend: str = "asyncio") -> Outcomes:
     """Try them in an event loop of their own, after which no descriptor is left."""
     gc.collect()
     before = open_descriptors()
@@ -86,19 +91,19 @@ def tried(cells, service, backend="asyncio"):
     return outcomes_of(found)
 
 
-def open_descriptors():
+def open_descriptors() -> int:
     listed = Path("/proc/self/fd")
     return len(list(listed.iterdir())) if listed.exists() else 0
 
 
 @pytest.fixture(scope="module")
-def usual(service):
+def usual(service: tuple[Keeper, ssl.SSLContext]) -> Outcomes:
     """What the default engine gives on asyncio."""
     idle = [cell for cell in cells_of("httpx", IDLE, stays=True) if not cell.fault.heavy]
     return tried(idle + [cell for stays in (True, False) for cell in cells_of("httpx", COLUMNS, stays=stays)], service)
 
 
-def test_the_page_tells_what_happens(usual, service):
+def test_the_page_tells_what_happens(usual: Outcomes, service: tuple[Keeper, ssl.SSLContext]) -> None:
     """The page is what the matrix gives, with both engines of the library."""
     other = tried((cell for stays in (True, False) for cell in cells_of("aiohttp", COLUMNS, stays=stays)), service)
     page = PAGE.read_text("utf-8")
@@ -112,7 +117,7 @@ def test_the_page_tells_what_happens(usual, service):
     )
 
 
-def differing(found, usual):
+def differing(found: Outcomes, usual: Outcomes) -> dict[tuple[str, str, str, str, bool], tuple[str, str]]:
     """List where outcomes differ from those of the default engine on asyncio, and idle's from standard's."""
     pairs = {}
     for key, told in found.items():
@@ -123,18 +128,18 @@ def differing(found, usual):
     return pairs
 
 
-def test_idle_is_as_standard(usual):
+def test_idle_is_as_standard(usual: Outcomes) -> None:
     """The idle edition meets every fault as the standard edition does."""
     assert differing({key: told for key, told in usual.items() if "idle" in key[2]}, usual) == {}
 
 
-def test_trio_is_as_asyncio(usual, service):
+def test_trio_is_as_asyncio(usual: Outcomes, service: tuple[Keeper, ssl.SSLContext]) -> None:
     """Another event loop changes nothing."""
     cells = [cell for cell in cells_of("httpx", COLUMNS, stays=True) if not cell.fault.heavy]
     assert differing(tried(cells, service, backend="trio"), usual) == {}
 
 
-def test_a_client_of_the_callers_is_as_ours(usual, service):
+def test_a_client_of_the_callers_is_as_ours(usual: Outcomes, service: tuple[Keeper, ssl.SSLContext]) -> None:
     """An httpx client that was passed in gives the same, but for what comes after a reply, which it does not notice.
 
     Faults that are slow are left out: httpcore forgets a connection whose handshake in TLS was given up.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -320,6 +321,6 @@ async def test_a_path_that_sqlite_cannot_take(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("run", "data"), [(run_reply, b""), (run_list, b"")])
-def test_nothing_at_all(run, data: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_at_all(run: Callable[[bytes], object], data: bytes) -> None:
     """An empty input is one too."""
     run(data)

@@ -49,7 +49,8 @@ def test_submit_body() -> None:
 @pytest.mark.parametrize("value", [True, False])
 def test_switches_are_strings(ours: str, theirs: str, value: bool) -> None:
     """Booleans are "True" and "False"."""
-    body = body_of(open_call(CLUSTER, Options(**({"enable_itn": None, "enable_punc": None} | {ours: value}))))
+    switches: dict[str, Any] = {"enable_itn": None, "enable_punc": None} | {ours: value}
+    body = body_of(open_call(CLUSTER, Options(**switches)))
     assert body["additions"] == {theirs: str(value)}
 
 

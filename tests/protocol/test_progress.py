@@ -137,6 +137,7 @@ def test_a_lost_answer_is_asked_about_under_the_same_id() -> None:
     call = progress.call(at=5.0)
     assert (call.phase, dict(call.headers)["X-Api-Request-Id"]) == ("query", ID)
     assert progress.task == task_of(submitted_at=5.0, key=URL)
+    assert progress.task is not None
     progress.went_on(Pending(task=progress.task), now=6.0, draw=0.5)
     assert (progress.state, progress.doubt, progress.failures) == ("wait", None, 0)
 
@@ -277,6 +278,7 @@ def test_v1_lost(sent: Any) -> None:
     progress = make(CLUSTER)
     with pytest.raises(e.SubmitUncertain, match="resubmit_v1") as caught:
         fail(progress, lost(sent))
+    assert progress.order is not None
     assert caught.value.job is progress.order.job
     assert isinstance(caught.value.__cause__, e.TransportError)
     allowed = make(CLUSTER, resubmit_v1=True)
@@ -418,6 +420,7 @@ def test_never_charged_twice(faults: list[str], polls: int, hidden: int, draw: f
     assert set(service.charges) <= {name}
     assert isinstance(step, Transcript) or failure is not None, "it does not end"
     if failure is None:
+        assert isinstance(step, Transcript)
         assert step.text == "done"
     else:
         assert isinstance(failure, e.TransportError | e.ReplyError | e.ServiceError)

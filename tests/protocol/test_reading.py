@@ -199,7 +199,8 @@ def test_success_is_no_refusal(code: int, phase: str) -> None:
 
 def test_as_int() -> None:
     """Numbers and their strings are read, nothing else."""
-    assert [as_int(v) for v in (5, "5", 5.0, None, "x", [], float("inf"))] == [5, 5, 5, None, None, None, None]
+    values: tuple[Any, ...] = (5, "5", 5.0, None, "x", [], float("inf"))
+    assert [as_int(v) for v in values] == [5, 5, 5, None, None, None, None]
 
 
 def test_pending_tells_the_phase() -> None:

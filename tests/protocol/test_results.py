@@ -38,13 +38,20 @@ TABLES = [
 @pytest.mark.parametrize("edition", [Standard(), Idle(), Flash()], ids=lambda e: e.name)
 def test_audio_section(edition: Any) -> None:
     """Every field of 4.2 stands in `audio` with its type."""
-    fields = {"format": "mp3", "codec": "raw", "rate": 8000, "bits": 16, "channel": 2, "language": "en-US"}
+    fields: dict[str, Any] = {
+        "format": "mp3",
+        "codec": "raw",
+        "rate": 8000,
+        "bits": 16,
+        "channel": 2,
+        "language": "en-US",
+    }
     body = body_of(open_call(edition, source=AudioUrl(URL, **fields)))
     assert body["audio"] == {"url": URL} | fields
     assert body_of(open_call(edition))["audio"] == {"url": URL}
 
 
-STANDARD_FIELDS = {
+STANDARD_FIELDS: dict[str, Any] = {
     "enable_itn": False, "enable_punc": False, "enable_ddc": True, "enable_speaker_info": True, "ssd_version": "200",
     "ssd_mode": 1, "enable_channel_split": True, "show_utterances": True, "show_speech_rate": True,
     "show_volume": True, "enable_lid": True, "enable_auto_lang": True, "enable_emotion_detection": True,
@@ -92,7 +99,7 @@ def test_corpus_context_alone() -> None:
     """A ready string passes through, hot words alone make a context, no context is absent."""
     for corpus, expected in (
         (Corpus(context='{"x": 1}'), {"context": '{"x": 1}'}),
-        (Corpus(hotwords=["甲"]), {"context": '{"hotwords":[{"word":"甲"}]}'}),
+        (Corpus(hotwords=["甲"]), {"context": '{"hotwords":[{"word":"甲"}]}'}),  # type: ignore[arg-type]  # a list will do
         (Corpus(boosting_table_id="7"), {"boosting_table_id": "7"}),
     ):
         assert body_of(open_call(STANDARD, Options(corpus=corpus)))["request"]["corpus"] == expected
@@ -147,7 +154,7 @@ def test_the_hole_is_found_among_hostile_texts(edition: Any, hostile: str) -> No
 
 # ---- what comes back ----
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "audio_info": {"duration": 3000},
     "result": {
         "text": "甲乙。丙。",
@@ -240,7 +247,8 @@ def test_words_of_any_shape(words: object) -> None:
 
 def test_utterances_of_any_shape() -> None:
     """Missing, null or of another type: the text is there all the same."""
-    for value in (None, [], "text", {}, 5, [None], [[]], [{"text": None}]):
+    values: tuple[Any, ...] = (None, [], "text", {}, 5, [None], [[]], [{"text": None}])
+    for value in values:
         body = copy.deepcopy(GOOD)
         body["result"]["utterances"] = value
         assert read(body).text == "甲乙。丙。"

@@ -3,6 +3,7 @@
 import pytest
 
 from volcasr_async import errors as e
+from volcasr_async.protocol.messages import Phase
 from volcasr_async.protocol.status import CODES, rule_of
 
 A, P, D, S = "accepted", "pending", "done", "silent"
@@ -70,7 +71,8 @@ def test_v3_codes(code: int, status: int) -> None:
     """Each v3 code has its verdict in each phase, whatever the HTTP status beside it."""
     *verdicts, error = V3[code]
     rule = rule_of(code, "", status)
-    for phase, expected in zip(("submit", "query", "flash"), verdicts, strict=True):
+    phases: tuple[Phase, ...] = ("submit", "query", "flash")
+    for phase, expected in zip(phases, verdicts, strict=True):
         got = rule.verdict(phase)
         assert got not in GOOD if expected is ANY else got == expected, phase
     if error is not None:
@@ -112,7 +114,7 @@ def test_bounded_back_offs() -> None:
         ("concurrency", BACK, e.RateLimited),
     ],
 )
-def test_quota_types(code: int, phase: str, kind: str, verdict: str, error: type) -> None:
+def test_quota_types(code: int, phase: Phase, kind: str, verdict: str, error: type) -> None:
     """A spent amount is final, a rate comes back (7.2), under either code that was reported."""
     rule = rule_of(code, f"quota exceeded for types: {kind}", 429)
     assert rule.verdict(phase) == verdict

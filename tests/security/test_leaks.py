@@ -161,7 +161,7 @@ ENGINES = pytest.mark.parametrize("engine", ["httpx", "aiohttp", "client"])
 async def test_nothing_tells_a_secret(engine: str, anyio_backend_name: str, tmp_path: Path, log: Log) -> None:
     """Logs, values, errors with their causes, pickles, journals, spans and metrics: after every verb of every edition."""
     _may_run(engine, anyio_backend_name)
-    seen, otel = Seen(), Otel()  # type: ignore[no-untyped-call]
+    seen, otel = Seen(), Otel()
     editions: list[Edition] = [*POLLED, Flash()]
 
     async def one(http: Any, kind: str | None, who: Credentials, edition: Edition) -> None:

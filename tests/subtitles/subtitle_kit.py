@@ -20,7 +20,9 @@ def sample(name: str) -> Transcript:
     return read_transcript(body if isinstance(body, str) else json.dumps(body))
 
 
-def utterance(text: str, start: int = -1, end: int = -1, words: Iterable[tuple[str, int, int]] = (), **additions: str):
+def utterance(
+    text: str, start: int = -1, end: int = -1, words: Iterable[tuple[str, int, int]] = (), **additions: str
+) -> Utterance:
     raw = json.dumps([{"text": said, "start_time": began, "end_time": ended} for said, began, ended in words])
     return Utterance(text=text, start_ms=start, end_ms=end, words_json=Raw(raw.encode()), additions=additions)
 

@@ -9,7 +9,9 @@ from volcasr_async.subtitles.plain import one_line
 from volcasr_async.subtitles.units import units_of
 
 
-def align(text: str, said: list[tuple[str, int, int]], span: tuple[int, int] = (0, 10_000), limit: int = 40):
+def align(
+    text: str, said: list[tuple[str, int, int]], span: tuple[int, int] = (0, 10_000), limit: int = 40
+) -> list[tuple[str, int, int]]:
     units = timed(units_of(text, limit=limit, wide=True), utterance(text, 0, 0, said).words, span)
     return [(unit.text.strip(" "), unit.start_ms, unit.end_ms) for unit in units]
 

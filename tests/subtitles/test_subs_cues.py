@@ -1,6 +1,7 @@
 """Cues: what stands on the screen, from when to when."""
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from volcasr_async.subtitles.plain import one_line
 from volcasr_async.subtitles.width import columns, graphemes
 
 
-def lines(told: Transcript, **layout: object) -> list[tuple[str, ...]]:
+def lines(told: Transcript, **layout: Any) -> list[tuple[str, ...]]:
     return [cue.lines for cue in to_cues(told, Layout(**layout))]
 
 

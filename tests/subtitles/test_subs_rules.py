@@ -1,5 +1,7 @@
 """The small rules: cleaning, names, times, layouts."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from subtitle_kit import shown, texts
@@ -83,7 +85,7 @@ def test_language() -> None:
     ],
     ids=repr,
 )
-def test_layouts_that_cannot_be_met(bad: dict[str, object]) -> None:
+def test_layouts_that_cannot_be_met(bad: dict[str, Any]) -> None:
     """A layout that cannot be met is refused when it is made."""
     with pytest.raises(InputError, match="Layout"):
         Layout(**bad)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ def rows(file: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(file, newline="")))
 
 
-def objects(file: str) -> list[dict[str, object]]:
+def objects(file: str) -> list[dict[str, Any]]:
     assert file == "" or file.endswith("\n")
     return [json.loads(line) for line in file.splitlines()]
 

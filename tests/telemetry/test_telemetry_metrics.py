@@ -1,12 +1,13 @@
 """What is counted, measured and read."""
 
 import gc
+from typing import Any
 
 import anyio
 import pytest
 from io_kit import PLAIN, client
 from msgspec.structs import replace
-from otel_kit import links, outcomes_of
+from otel_kit import Otel, links, outcomes_of
 
 from volcasr_async import Limits
 from volcasr_async.telemetry import OpenTelemetry
@@ -15,13 +16,15 @@ from volcasr_async.testing import Fault, Simulator, make_wav
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_is_measured(otel):
+async def test_what_is_measured(otel: Otel) -> None:
     """Jobs, requests, seconds of audio and times to the result, by edition."""
     simulator = Simulator(processing_time=20)
     async with client(simulator, observe=otel.observer()) as asr:
         transcript = await asr.transcribe(PLAIN)
         flash = await asr.transcribe(make_wav(3))
         requests = asr.stats.started
+    assert transcript.duration_ms is not None
+    assert flash.duration_ms is not None
     assert otel.total("volcasr.requests") == requests
     assert otel.total("volcasr.requests", volcasr__phase="submit", volcasr__code=20000000) == 1
     assert otel.total("volcasr.requests", volcasr__phase="flash", http__response__status_code=200) == 1
@@ -33,7 +36,7 @@ async def test_what_is_measured(otel):
     assert 300 in times["standard"].explicit_bounds
 
 
-async def test_the_time_to_the_result_counts_from_the_submit(otel):
+async def test_the_time_to_the_result_counts_from_the_submit(otel: Otel) -> None:
     """Whoever waits later measures what the user waited, not what the second call took."""
     async with client(Simulator(processing_time=1), observe=otel.observer()) as asr:
         task = await asr.submit(PLAIN)
@@ -43,7 +46,7 @@ async def test_the_time_to_the_result_counts_from_the_submit(otel):
     assert 100 <= point.sum < 112
 
 
-async def test_gauges(otel):
+async def test_gauges(otel: Otel) -> None:
     """Who waits, what is in the air and the present rate are read when the exporter asks, while the client is open."""
     limits = Limits(qps=4, concurrency=1)
     async with client(Simulator(faults=[Fault("stall")]), observe=otel.observer(), limits=limits) as asr:
@@ -61,7 +64,7 @@ async def test_gauges(otel):
     assert otel.points("volcasr.waiting") == []
 
 
-async def test_the_gauges_of_several_clients(otel):
+async def test_the_gauges_of_several_clients(otel: Otel) -> None:
     """Two clients of one process are read together, each with an observer of its own."""
     async with (
         client(Simulator(), observe=otel.observer(), limits=Limits(qps=5)),
@@ -70,7 +73,7 @@ async def test_the_gauges_of_several_clients(otel):
         assert otel.points("volcasr.rate") == [({"server.address": "127.0.0.1"}, 12)]
 
 
-async def test_a_client_that_nobody_closes(otel):
+async def test_a_client_that_nobody_closes(otel: Otel) -> None:
     """It is read no longer once it is gone."""
     asr = client(Simulator(), observe=otel.observer(), limits=Limits(qps=5))
     assert otel.total("volcasr.rate") == 5
@@ -80,9 +83,9 @@ async def test_a_client_that_nobody_closes(otel):
 
 
 @pytest.mark.parametrize("kind", ["traces", "metrics"])
-async def test_one_without_the_other(otel, kind):
+async def test_one_without_the_other(otel: Otel, kind: str) -> None:
     """A program may want only one of them."""
-    only = {"tracer_provider": otel.tracers} if kind == "traces" else {"meter_provider": otel.meters}
+    only: dict[str, Any] = {"tracer_provider": otel.tracers} if kind == "traces" else {"meter_provider": otel.meters}
     async with client(Simulator(), observe=OpenTelemetry(**only)) as asr:
         await asr.transcribe(PLAIN)
         await outcomes_of(asr, links(2))

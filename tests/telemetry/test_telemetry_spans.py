@@ -6,14 +6,16 @@ import pytest
 from io_kit import BASE, PAIR, PLAIN, URL, by_name, client, is_idle
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
+from otel_kit import Otel
 
 from volcasr_async import AucV1, AudioDownloadFailed, Flash, InputError, Pending, VolcASR, WaitTimeout
+from volcasr_async.editions import Edition
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_transcription_is_a_span_with_a_child_for_each_exchange(otel):
+async def test_a_transcription_is_a_span_with_a_child_for_each_exchange(otel: Otel) -> None:
     """The job's span covers all of its exchanges and says how it ended; each exchange is a client span under it."""
     simulator = Simulator(processing_time=10)
     async with client(simulator, observe=otel.observer()) as asr:
@@ -22,6 +24,8 @@ async def test_a_transcription_is_a_span_with_a_child_for_each_exchange(otel):
     children = otel.under(job)
     assert job.name == "volcasr transcribe"
     assert job.status.status_code is StatusCode.UNSET
+    assert transcript.task is not None
+    assert transcript.duration_ms is not None
     said = job.attributes
     assert said["volcasr.outcome"] == "done"
     assert said["volcasr.edition"] == "standard"
@@ -38,7 +42,7 @@ async def test_a_transcription_is_a_span_with_a_child_for_each_exchange(otel):
     assert children[-1].end_time <= job.end_time
 
 
-async def test_an_exchange_follows_the_conventions(otel):
+async def test_an_exchange_follows_the_conventions(otel: Otel) -> None:
     """Method, address, URL and status stand under the names that HTTP spans have everywhere."""
     async with client(Simulator(), observe=otel.observer()) as asr:
         await asr.transcribe(URL)
@@ -57,7 +61,7 @@ async def test_an_exchange_follows_the_conventions(otel):
 
 
 @by_name
-async def test_each_edition(otel, edition):
+async def test_each_edition(otel: Otel, edition: Edition) -> None:
     """Every edition tells the same things; v1's cluster stands where the others have a resource id."""
     async with client(Simulator(), observe=otel.observer()) as asr:
         await asr.transcribe(PLAIN, edition=edition)
@@ -69,7 +73,7 @@ async def test_each_edition(otel, edition):
     assert ("volcasr.audio_s" in said) == (not isinstance(edition, AucV1))
 
 
-async def test_an_upload_says_how_much_was_sent(otel):
+async def test_an_upload_says_how_much_was_sent(otel: Otel) -> None:
     """The bytes of a flash call are the request's body, audio in base64 and all."""
     async with client(Simulator(), observe=otel.observer()) as asr:
         await asr.transcribe(make_wav(2))
@@ -78,7 +82,7 @@ async def test_an_upload_says_how_much_was_sent(otel):
     assert otel.job().attributes["volcasr.bytes_sent"] > 4 / 3 * len(make_wav(2))
 
 
-async def test_the_steps_are_spans_of_their_own(otel):
+async def test_the_steps_are_spans_of_their_own(otel: Otel) -> None:
     """`submit`, `query` and `wait` are found together by their task."""
     async with client(Simulator(processing_time=20), observe=otel.observer()) as asr:
         task = await asr.submit(PLAIN)
@@ -94,10 +98,10 @@ async def test_the_steps_are_spans_of_their_own(otel):
     assert found["volcasr wait"]["volcasr.attempts"] == 0
 
 
-async def test_under_the_callers_span(otel):
+async def test_under_the_callers_span(otel: Otel) -> None:
     """Spans nest under whatever is current, also when two calls run at once, and leave it current afterwards."""
 
-    async def serve(name):
+    async def serve(name: str) -> None:
         with otel.tracer.start_as_current_span(name) as mine:
             await asr.transcribe(PLAIN)
             assert trace.get_current_span() is mine
@@ -112,7 +116,7 @@ async def test_under_the_callers_span(otel):
         assert otel.under(job)
 
 
-async def test_the_exchange_is_current_while_it_is_made(otel):
+async def test_the_exchange_is_current_while_it_is_made(otel: Otel) -> None:
     """What an HTTP library's own instrumentation traces stands below our exchange."""
     async with VolcASR(
         PAIR, base_url=BASE, http=Traced(Simulator().transport(), otel.tracer), observe=otel.observer()
@@ -125,10 +129,10 @@ async def test_the_exchange_is_current_while_it_is_made(otel):
 class Traced(httpx.AsyncBaseTransport):
     """A transport with an instrumentation of its own."""
 
-    def __init__(self, inner, tracer):
+    def __init__(self, inner: httpx.AsyncBaseTransport, tracer: trace.Tracer) -> None:
         self.inner, self.tracer = inner, tracer
 
-    async def handle_async_request(self, request):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with self.tracer.start_as_current_span("the way"):
             return await self.inner.handle_async_request(request)
 
@@ -136,7 +140,7 @@ class Traced(httpx.AsyncBaseTransport):
 # ---- what goes wrong ----
 
 
-async def test_a_refused_recording_is_an_error(otel):
+async def test_a_refused_recording_is_an_error(otel: Otel) -> None:
     """Job and exchange name the error's class, the service's code and its message."""
     async with client(Simulator(), observe=otel.observer()) as asr:
         with pytest.raises(AudioDownloadFailed):
@@ -152,7 +156,7 @@ async def test_a_refused_recording_is_an_error(otel):
     assert otel.total("volcasr.jobs", volcasr__outcome="failed", error__type="AudioDownloadFailed") == 1
 
 
-async def test_what_was_tried_again(otel):
+async def test_what_was_tried_again(otel: Otel) -> None:
     """Each try is a span with its own error; the job that got through is none."""
     simulator = Simulator(faults=[Fault("reset", on="submit", times=2)])
     async with client(simulator, observe=otel.observer()) as asr:
@@ -168,7 +172,7 @@ async def test_what_was_tried_again(otel):
     assert [span.attributes.get("http.request.resend_count", 0) for span in submits] == list(range(len(submits)))
 
 
-async def test_bad_input_is_a_job_without_exchanges(otel):
+async def test_bad_input_is_a_job_without_exchanges(otel: Otel) -> None:
     """What is refused before anything is sent counts as failed, by its class alone."""
     async with client(Simulator(), observe=otel.observer()) as asr:
         with pytest.raises(InputError):
@@ -178,7 +182,7 @@ async def test_bad_input_is_a_job_without_exchanges(otel):
     assert otel.total("volcasr.jobs", error__type="InputError") == 1
 
 
-async def test_the_deadline_and_the_caller(otel):
+async def test_the_deadline_and_the_caller(otel: Otel) -> None:
     """A deadline is an error with a task; who is cancelled made no mistake."""
     async with client(Simulator(faults=[Fault("never")]), observe=otel.observer()) as asr:
         with pytest.raises(WaitTimeout):
@@ -193,7 +197,7 @@ async def test_the_deadline_and_the_caller(otel):
     assert cancelled.attributes["volcasr.task_id"]
 
 
-async def test_an_exchange_that_was_cut_off(otel):
+async def test_an_exchange_that_was_cut_off(otel: Otel) -> None:
     """Its span ends too, with no status and the word for it."""
     async with client(Simulator(faults=[Fault("stall")]), observe=otel.observer()) as asr:
         with anyio.move_on_after(5):

@@ -17,6 +17,8 @@ from volcasr_async.testing import Simulator
 class JumpingLoop(asyncio.SelectorEventLoop):
     """When nothing is ready and a timer waits, time jumps to the timer."""
 
+    _selector: Any  # as asyncio calls it
+
     def __init__(self) -> None:
         super().__init__()
         self._skipped = 0.0

@@ -4,6 +4,7 @@ import base64
 import json
 import uuid
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -21,7 +22,8 @@ PATHS = {
 
 
 def sample(name: str) -> dict[str, Any]:
-    return json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    return found
 
 
 def shape(value: Any) -> Any:
@@ -58,8 +60,10 @@ class Calls:
         await self.http.__aenter__()
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        await self.http.__aexit__(*error)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.http.__aexit__(kind, error, trace)
 
     async def post(self, path: str, headers: dict[str, str | None], content: Any) -> httpx.Response:
         sent = {name: value for name, value in headers.items() if value is not None}

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import anyio
 import httpx
@@ -9,6 +10,8 @@ import pytest
 from sim_calls import Calls, body, sample, shape, v1_body
 
 from volcasr_async.testing import Delivery, Fault, Simulator
+from volcasr_async.testing.asgi import Message, Receive, Send
+from volcasr_async.testing.posting import Receiver
 
 pytestmark = pytest.mark.anyio
 
@@ -18,10 +21,11 @@ HERE = "https://me.example/callbacks/token-A"
 class Box:
     """An ASGI application that keeps what was posted to it, and when."""
 
-    def __init__(self, *, status=200, pause=0.0):
-        self.status, self.pause, self.posts = status, pause, []
+    def __init__(self, *, status: int = 200, pause: float = 0.0) -> None:
+        self.status, self.pause = status, pause
+        self.posts: list[tuple[float, str, Any]] = []
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         content = (await receive())["body"]
         self.posts.append((anyio.current_time(), scope["path"], json.loads(content)))
         await anyio.sleep(self.pause)
@@ -29,13 +33,21 @@ class Box:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def submit(calls, *, url="https://example.com/a.mp3", callback=HERE, edition="standard", task=None, **more):
+async def submit(
+    calls: Calls,
+    *,
+    url: str = "https://example.com/a.mp3",
+    callback: str = HERE,
+    edition: str = "standard",
+    task: str | None = None,
+    **more: Any,
+) -> str:
     task = task or str(uuid.uuid4())
     await calls.submit({**body(url), "callback": callback, **more}, task=task, edition=edition)
     return task
 
 
-async def test_it_comes_when_the_task_ends(calls, simulator):
+async def test_it_comes_when_the_task_ends(calls: Calls, simulator: Simulator) -> None:
     """Once, at that moment, and the answer's status is kept."""
     box, started = Box(), anyio.current_time()
     async with simulator.send_callbacks(box):
@@ -52,7 +64,9 @@ async def test_it_comes_when_the_task_ends(calls, simulator):
 
 
 @pytest.mark.parametrize("asked", [{}, {"enable_query": "True"}])
-async def test_v1_holds_what_a_query_would_answer(calls, simulator, asked):
+async def test_v1_holds_what_a_query_would_answer(
+    calls: Calls, simulator: Simulator, asked: dict[str, Any] | dict[str, str]
+) -> None:
     """As doc 80820 says, also where the query itself is refused."""
     box = Box()
     async with simulator.send_callbacks(box):
@@ -68,7 +82,7 @@ async def test_v1_holds_what_a_query_would_answer(calls, simulator, asked):
 
 
 @pytest.mark.parametrize("edition", ["standard", "idle", "v1"])
-async def test_bad_ends_are_told_too(calls, simulator, edition):
+async def test_bad_ends_are_told_too(calls: Calls, simulator: Simulator, edition: str) -> None:
     """With the code that the query has."""
     box, url = Box(), "https://example.com/silence.mp3"
     async with simulator.send_callbacks(box):
@@ -81,7 +95,7 @@ async def test_bad_ends_are_told_too(calls, simulator, edition):
     assert (found["resp"]["code"] if edition == "v1" else found["code"]) in {1013, 20000003}
 
 
-async def test_a_task_that_never_ends_calls_nobody(calls, simulator):
+async def test_a_task_that_never_ends_calls_nobody(calls: Calls, simulator: Simulator) -> None:
     """For as long as one waits."""
     box = Box()
     async with simulator.send_callbacks(box):
@@ -104,7 +118,7 @@ async def test_a_task_that_never_ends_calls_nobody(calls, simulator):
     ],
 )
 @pytest.mark.parametrize("edition", ["standard", "v1"])
-async def test_faults(fault, said, edition):
+async def test_faults(fault: Fault, said: list[tuple[int, str, str, str]] | list[Any], edition: str) -> None:
     """Each kind: when, to which address, and whether it is true."""
     simulator, box = Simulator(faults=[fault]), Box()
     async with Calls(simulator) as calls, simulator.send_callbacks(box):
@@ -122,7 +136,7 @@ async def test_faults(fault, said, edition):
     assert seen == said
 
 
-async def test_faults_of_callbacks_add_up():
+async def test_faults_of_callbacks_add_up() -> None:
     """Late and twice is both; the first task of a URL only, with `times=1`."""
     faults = [Fault("late-callback", seconds=10), Fault("repeated-callback", times=1), Fault("lost-answer", share=0)]
     simulator, box = Simulator(faults=faults), Box()
@@ -134,7 +148,7 @@ async def test_faults_of_callbacks_add_up():
 
 
 @pytest.mark.parametrize("on", ["query", "flash"])
-async def test_a_fault_of_callbacks_belongs_to_a_submit(on):
+async def test_a_fault_of_callbacks_belongs_to_a_submit(on: str) -> None:
     """Said when it is made."""
     with pytest.raises(ValueError, match="leave out `on`"):
         Fault("late-callback", on=on)
@@ -142,10 +156,10 @@ async def test_a_fault_of_callbacks_belongs_to_a_submit(on):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_same_seed_draws_the_same(seed):
+async def test_the_same_seed_draws_the_same(seed: int) -> None:
     """Twice the same run, callback by callback."""
 
-    async def run():
+    async def run() -> list[str]:
         simulator, box = Simulator(seed=seed, faults=[Fault("lost-callback", share=0.5)]), Box()
         async with Calls(simulator) as calls, simulator.send_callbacks(box):
             for number in range(20):
@@ -158,7 +172,7 @@ async def test_the_same_seed_draws_the_same(seed):
     assert first == await run()
 
 
-async def test_what_came_before_is_sent_when_somebody_sends(calls, simulator):
+async def test_what_came_before_is_sent_when_somebody_sends(calls: Calls, simulator: Simulator) -> None:
     """And only once, however often one begins to send."""
     box = Box()
     await submit(calls)
@@ -170,7 +184,7 @@ async def test_what_came_before_is_sent_when_somebody_sends(calls, simulator):
     assert len(box.posts) == 1
 
 
-async def test_a_reset_forgets_what_was_to_be_sent(calls, simulator):
+async def test_a_reset_forgets_what_was_to_be_sent(calls: Calls, simulator: Simulator) -> None:
     """Nothing of the run before comes into the next."""
     box = Box()
     async with simulator.send_callbacks(box):
@@ -183,7 +197,7 @@ async def test_a_reset_forgets_what_was_to_be_sent(calls, simulator):
     assert [round(at - started) for at, _, _ in box.posts] == [2]
 
 
-async def test_only_one_may_send(simulator):
+async def test_only_one_may_send(simulator: Simulator) -> None:
     """Two would send everything twice."""
     async with simulator.send_callbacks(Box()):
         with pytest.raises(RuntimeError, match="sends its callbacks already"):
@@ -191,7 +205,7 @@ async def test_only_one_may_send(simulator):
                 pass
 
 
-async def test_the_block_s_error_comes_out_as_itself(simulator):
+async def test_the_block_s_error_comes_out_as_itself(simulator: Simulator) -> None:
     """Not in a group."""
     with pytest.raises(KeyError):
         async with simulator.send_callbacks(Box()):
@@ -200,7 +214,7 @@ async def test_the_block_s_error_comes_out_as_itself(simulator):
         pass
 
 
-async def test_a_slow_receiver_holds_up_nobody(calls, simulator):
+async def test_a_slow_receiver_holds_up_nobody(calls: Calls, simulator: Simulator) -> None:
     """It is given up after ten seconds; the next callback has long been sent."""
     box = Box(pause=100)
     async with simulator.send_callbacks(box):
@@ -212,13 +226,14 @@ async def test_a_slow_receiver_holds_up_nobody(calls, simulator):
     assert [d.status for d in simulator.deliveries] == [None, None]
 
 
-async def test_answers_are_kept_whatever_they_are(calls, simulator):
+async def test_answers_are_kept_whatever_they_are(calls: Calls, simulator: Simulator) -> None:
     """A status, or the 500 of an application that breaks."""
 
-    async def broken(scope, receive, send):
+    async def broken(scope: Message, receive: Receive, send: Send) -> None:
         raise ZeroDivisionError
 
-    for app, status in [(Box(status=403), 403), (broken, 500)]:
+    kinds: list[tuple[Receiver, int]] = [(Box(status=403), 403), (broken, 500)]
+    for app, status in kinds:
         async with simulator.send_callbacks(app):
             await submit(calls)
             await anyio.sleep(3)
@@ -226,10 +241,10 @@ async def test_answers_are_kept_whatever_they_are(calls, simulator):
 
 
 @pytest.mark.parametrize("callback", [HERE, "no address", "https://[x"])
-async def test_an_httpx_transport_will_do(calls, simulator, callback):
+async def test_an_httpx_transport_will_do(calls: Calls, simulator: Simulator, callback: str) -> None:
     """Also one that fails, and whatever the client named as its address."""
 
-    def fail(request):
+    def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody there")
 
     async with simulator.send_callbacks(httpx.MockTransport(fail)):

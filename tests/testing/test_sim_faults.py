@@ -163,7 +163,7 @@ async def test_a_body_that_is_no_generator() -> None:
             return self.parts.pop()
 
     class Stream(httpx.AsyncByteStream):
-        def __aiter__(self) -> Once:  # type: ignore[override]
+        def __aiter__(self) -> Once:
             return Once()
 
     headers = {"X-Api-Key": "k", "X-Api-Resource-Id": "volc.bigasr.auc", "X-Api-Request-Id": str(uuid.uuid4())}

@@ -22,7 +22,7 @@ LIMIT = 20  # seconds until a hanging test is a failed one; nothing here waits f
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture

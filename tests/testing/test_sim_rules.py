@@ -235,7 +235,11 @@ async def test_processing_times_are_drawn_from_seed_and_url(settings: dict[str, 
 async def test_what_real_clients_send_is_served(simulator: Simulator, calls: Calls) -> None:
     """Header names in any case, no sequence, no content type, a log id at query, unknown fields (reference section 3)."""
     task = new_task()
-    headers = {"x-api-key": "key", "x-api-resource-id": "volc.bigasr.auc", "x-api-request-id": task}
+    headers: dict[str, str | None] = {
+        "x-api-key": "key",
+        "x-api-resource-id": "volc.bigasr.auc",
+        "x-api-request-id": task,
+    }
     reply = await calls.post("/api/v3/auc/bigmodel/submit", headers, body(newer_than_this=1))
     assert code(reply) == "20000000"
     await anyio.sleep(3)
@@ -258,7 +262,7 @@ async def test_callbacks_are_recorded(simulator: Simulator, calls: Calls) -> Non
     """v3 beside `request`, v1 inside it; v1 then refuses a query unless it was asked for (2024-08)."""
     task = new_task()
     await calls.submit({**body(), "callback": "https://me/cb", "callback_data": "x"}, task=task)
-    asked = {"request": {"callback": "https://me/v1"}}
+    asked: dict[str, Any] = {"request": {"callback": "https://me/v1"}}
     one = (await calls.v1_submit(v1_body(**asked))).json()["resp"]["id"]
     two = (await calls.v1_submit(v1_body(**asked, additions={"enable_query": "True"}))).json()["resp"]["id"]
     assert simulator.callbacks == [

@@ -139,7 +139,7 @@ async def test_a_finished_task(calls: Calls) -> None:
 
 async def test_every_extra_has_the_reported_names(calls: Calls) -> None:
     """What is asked for comes in `additions`, under names of the capture, as strings."""
-    asked = {f"enable_{name}_detection": True for name in ("emotion", "gender", "age")}
+    asked: dict[str, Any] = {f"enable_{name}_detection": True for name in ("emotion", "gender", "age")}
     reply = await done(
         calls, body(show_utterances=True, show_speech_rate=True, show_volume=True, enable_lid=True, **asked)
     )
@@ -216,7 +216,7 @@ async def prior_submit(calls: Calls, name: str, task: str) -> str:
         return task
     app = {"appid": "an-app", "token": "your-token", "cluster": "volc_auc_common"}
     reply = await calls.v1_submit({**v1_body(), "app": app}, headers={"Authorization": "Bearer; your-token"})
-    return reply.json()["resp"]["id"]
+    return str(reply.json()["resp"]["id"])
 
 
 def fill(content: dict[str, Any], task: str) -> None:
