@@ -137,11 +137,14 @@ def summary(path: Path) -> list[tuple[State, int, int]]:
     """Read states with their counts and audio milliseconds, also while a batch writes."""
     with _possible(path):
         if not path.is_file():
-            raise JournalError(f"there is no journal {path}")
+            more = "; it is a folder: name the file in it" if path.is_dir() else ""
+            raise JournalError(f"there is no journal {path}{more}")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-                raise JournalError(f"{path} is no journal of volcasr")
+                raise JournalError(
+                    f"{path} is no journal of volcasr, or its batch was killed at its very start: run it again"
+                )
             return msgspec.convert(connection.execute(_SUMMARY).fetchall(), list[tuple[State, int, int]], strict=False)
     except DAMAGE as error:
         raise unreadable(path, error) from error

@@ -127,7 +127,8 @@ class Intake:
                     "for it as before, or redo it (redo=True, --redo), which is charged again"
                 )
             case "uncertain":
-                await engine.bring(flight, Failed(flight.job, _uncertain(flight)))
+                flight.progress = progress
+                await engine.fail(flight, _uncertain(flight))
 
     async def _deliver(self, flight: Flight, entry: Entry, order: Order) -> None:
         """Bring what an earlier run left; where the file has lost it, the service may still have it."""

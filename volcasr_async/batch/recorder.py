@@ -116,6 +116,6 @@ class Recorder:
 def _unresolved(flight: Flight) -> bool:
     """Tell whether an answer was lost that nobody can ask about, so that another try may be charged again."""
     progress = flight.progress
-    if progress is None or progress.dialect.can_ask or progress.kind != "submit":
+    if progress is None or progress.kind != "submit" or not isinstance(progress.doubt, TransportError | ReplyError):
         return False
-    return isinstance(progress.doubt, TransportError | ReplyError)
+    return not progress.dialect.can_ask

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _HELD: dict[State, str] = {
     "done": "done",
     "accepted": "waited for",
-    "sent": "asked about before they are sent again",
+    "sent": "whose answer was not seen",
     "planned": "to send",
     "failed": "that failed, sent again",
     "uncertain": "uncertain",
@@ -96,7 +96,6 @@ class ToStdout:
             write_stdout(f'{{"key":{name},{text[1:]}\n')
         except OSError as error:
             raise CommandError(f"stdout cannot be written: {error.strerror or error}") from error
-
 
     def lacks(self, name: str) -> bool:  # noqa: ARG002 - the others look
         """Nobody knows what became of a line."""

@@ -152,10 +152,8 @@ def _mark(error: ServiceError, rule: Rule, verdict: Verdict) -> None:
 def _hint(status: Status, verdict: Verdict) -> str | None:
     if verdict != "reject-account" or "resource" not in status.message.lower():
         return None
-    for model_1, model_2 in (
-        ("volc.bigasr.auc_turbo", "volc.seedasr.auc_turbo"),
-        ("volc.bigasr.auc", "volc.seedasr.auc"),
-    ):
+    models = (("volc.bigasr.auc_turbo", "volc.seedasr.auc_turbo"), ("volc.bigasr.auc", "volc.seedasr.auc"))
+    for model_1, model_2 in models:
         if f"{model_2}]" in status.message:
             return f"The key is not granted {model_2}; see in the console which resource it has, {model_1} perhaps"
         if f"{model_1}]" in status.message:
