@@ -44,7 +44,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     `attempts` counts the tries of one request that failed in a way that may pass; refusals for the request rate do not
     count, they are the budget's affair. Pauses between tries double from `first` up to `longest`, with jitter.
     `reply_timeout`: how long a request may stay without an answer, and at most 15 s of it without a connection. A whole
-    reply may take twice as long, and a second more for each 512 KiB that came.
+    reply may take twice as long, and a second more for each 8 KiB that came.
     `grace`: for how long after a submit "cannot find task" means patience, and for how long an internal error in place of a
     task's state does.
 

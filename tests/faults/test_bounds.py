@@ -1,5 +1,6 @@
 """What a hostile service cannot do: fill the memory, hold a call for ever, or answer the next request beforehand."""
 
+import asyncio
 import gzip
 import os
 import socket
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real_time")]
 
 ROOT = Path(__file__).parents[2]
 TASK = Task(id="known", edition=Standard(), request_id="known", submitted_at=0)
+GOOD = b'{"result": {"text": "slow"}, "audio_info": {"duration": 1000}}'
 MOST_MB = 200  # twice the longest reply, and what was packed
 HOSTILE = ("a header without end", "headers without end", "without end, chunked", "without end, no length",
            "gzip, a bomb of 200 MB")  # fmt: skip
@@ -102,3 +104,31 @@ async def test_a_reply_that_nobody_asked_for_is_nobodys(
                 assert isinstance(transcript, Transcript)
                 assert transcript.text == "good"
         await kept.run(service.stop())
+
+
+async def _slowly(exchange: Exchange) -> None:
+    """Send 300 KB more than the transcript within two seconds."""
+    body = GOOD + b" " * 300_000
+    head = f"HTTP/1.1 200 OK\r\nX-Api-Status-Code: 20000000\r\nContent-Length: {len(body)}\r\n\r\n"
+    exchange.writer.write(head.encode())
+    for at in range(0, len(body), 15_000):
+        exchange.writer.write(body[at : at + 15_000])
+        await exchange.writer.drain()
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+async def test_a_reply_on_a_slow_line_is_read(engine: str, anyio_backend_name: str) -> None:
+    """It takes four times as long as a reply may that does not come: what comes is waited for."""
+    if engine == "aiohttp" and anyio_backend_name == "trio":
+        pytest.skip("aiohttp runs on asyncio")
+    with keeper() as kept:
+        service = Service("standard", None)
+        service.arm(Fault(phase="after the body", name="slow", act=_slowly), "query", 1)
+        await kept.run(service.start())
+        retry = RetryPolicy(reply_timeout=0.5, attempts=1)
+        async with VolcASR(KEY, base_url=service.url, limits=Limits(qps=None), retry=retry, http=engine) as asr:  # type: ignore[arg-type]
+            transcript = await asr.query(TASK)
+        await kept.run(service.stop())
+    assert isinstance(transcript, Transcript)
+    assert transcript.text == "slow"

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
             assert stat.S_ISFIFO(path.stat().st_mode)
     finally:
         os.close(reader)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a look at Linux's /proc")
+def test_stdout_by_its_name_where_it_is_a_file(tmp_path: Path) -> None:
+    """With `>>` what stood in the file stays, and the name goes on leading there."""
+    path = tmp_path / "all.txt"
+    path.write_text("before\n")
+    with path.open("a") as file:
+        write_file(Path(f"/proc/self/fd/{file.fileno()}"), "text")
+        assert Path(f"/proc/self/fd/{file.fileno()}").is_symlink()
+    assert path.read_text() == "before\ntext"
 
 
 def test_the_failures_file(umask: int, tmp_path: Path) -> None:

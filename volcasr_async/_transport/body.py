@@ -17,8 +17,8 @@ from volcasr_async.errors import Sent
 from volcasr_async.protocol.envelope import Base64Feed
 from volcasr_async.protocol.messages import Call
 
-SLOWEST_REPLY: Final = 512 * 1024
-"""Bytes in a second; the longest transcripts, 7 MB, may take 14 s more than others."""
+SLOWEST_REPLY: Final = 8 * 1024
+"""Bytes in a second, below which a reply drips. Many that share a slow line are not far above."""
 
 
 class Body(httpx.AsyncByteStream):

@@ -14,7 +14,7 @@ import httpx
 from msgspec.structs import replace
 
 from volcasr_async._audio import Upload
-from volcasr_async._transport.body import Body
+from volcasr_async._transport.body import SLOWEST_REPLY, Body
 from volcasr_async._transport.engine import ANSWER, WRITE_S, Engine
 from volcasr_async._transport.guest import Guest
 from volcasr_async._transport.lanes import Lanes
@@ -70,7 +70,9 @@ class Door:
             with body.scope:
                 return await _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
             raise TransportError(
-                f"the reply of {self.host} came too slowly, for more than {ANSWER * reply_timeout:g} s", sent=body.sent
+                f"the reply of {self.host} came too slowly: {ANSWER * reply_timeout:g} s, and a second more for each "
+                f"{SLOWEST_REPLY // 1024} KiB that came, have passed",
+                sent=body.sent,
             )
         except self._failures as error:
             if error is body.broken:

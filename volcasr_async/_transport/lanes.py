@@ -68,6 +68,8 @@ class Lanes:
                 await self._drop(lane)
                 if (kind := _NAMES.get(type(error))) is not None:
                     raise kind(str(error)) from error
+                if type(error).__module__.partition(".")[0] == "socksio":  # httpcore lets it through as it is
+                    raise httpx.ProxyError(f"what the SOCKS proxy answers cannot be read: {error}") from error
                 raise
             if self._all[lane].is_clean:
                 self._free.append(lane)
@@ -146,7 +148,6 @@ def _open(url: httpcore.URL, proxy: httpx.Proxy | None, context: ssl.SSLContext 
 
 
 async def _through(lane: Lane, request: httpcore.Request, road: Road, came: Callable[[int], None]) -> Reply:
-    road.begin()
     reply = await lane.handle_async_request(request)
     try:
         headers = {name.decode("ascii").lower(): text_of(value) for name, value in reply.headers}

@@ -32,11 +32,6 @@ class Road(httpcore.AsyncNetworkBackend):
         self._stream = OneReply(await _backend().connect_tcp(host, port, timeout, local_address, socket_options))
         return self._stream
 
-    def begin(self) -> None:
-        """Expect the head of a reply."""
-        if self._stream is not None:
-            self._stream.top.begin()
-
     def follow(self, status: int, headers: Mapping[str, str]) -> None:
         """Expect the body that a head promised."""
         if self._stream is not None:
@@ -71,7 +66,9 @@ class OneReply(httpcore.AsyncNetworkStream):
         self._inner = inner
         self._over: OneReply | None = None
         self._rest = b""
-        self.begin()
+        # What comes before a request, such as a proxy's bytes, is handed out as it comes.
+        self._mark: re.Pattern[bytes] | None = None
+        self._before, self._ended, self._left = b"", False, 0
 
     @property
     def top(self) -> OneReply:
@@ -80,7 +77,7 @@ class OneReply(httpcore.AsyncNetworkStream):
 
     def begin(self) -> None:
         """Expect the head of a reply."""
-        self._mark: re.Pattern[bytes] | None = _HEAD_END
+        self._mark = _HEAD_END
         self._before, self._ended, self._left = b"", False, 0
 
     def follow(self, status: int, headers: Mapping[str, str]) -> None:
@@ -116,7 +113,9 @@ class OneReply(httpcore.AsyncNetworkStream):
         return end
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Write all of it."""
+        """Write all of it; a request's head has a write of its own, and neither JSON nor base64 begins like one."""
+        if buffer.startswith(b"POST "):
+            self.begin()
         await self._inner.write(buffer, timeout)
 
     async def start_tls(

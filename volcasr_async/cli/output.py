@@ -92,12 +92,14 @@ def _is_special(path: Path) -> bool:
         found = path.stat().st_mode
     except OSError:
         return False
-    return not (stat.S_ISREG(found) or stat.S_ISDIR(found))
+    if stat.S_ISREG(found) or stat.S_ISDIR(found):  # /dev/stdout leads to a file where stdout does
+        return path.is_symlink() and os.path.realpath(path.parent).startswith(("/dev", "/proc"))
+    return True
 
 
 def _write_into(path: Path, text: str) -> None:
     try:
-        with path.open("wb") as file:
+        with path.open("ab") as file:  # what `>>` goes on with is not cut
             file.write(text.encode("utf-8", "replace"))
     except OSError as error:
         raise _unwritable(path, error) from error
