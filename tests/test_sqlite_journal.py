@@ -11,30 +11,18 @@ from typing import Any
 
 import anyio
 import pytest
+from journal_kit import ID, change
 
 from volcasr_async.editions import Standard
 from volcasr_async.errors import EmptyAudio, JournalError
-from volcasr_async.journal import STATES, Change, Journal, request_id_of
+from volcasr_async.journal import STATES, Journal, request_id_of
 from volcasr_async.journal_file import VERSION, summary
 from volcasr_async.models import Task, Transcript
 from volcasr_async.sqlite_journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio
 
-ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 TASK = Task(id=ID, edition=Standard(), request_id=ID, submitted_at=1.0, key="k")
-
-
-def change(key: str = "k", state: str = "sent", **more: Any) -> Change:
-    said: dict[str, Any] = {
-        "key": key,
-        "state": state,
-        "edition": "{}",
-        "attempt": 0,
-        "request_id": ID,
-        "fingerprint": "f",
-    }
-    return Change(**(said | more))
 
 
 @pytest.fixture

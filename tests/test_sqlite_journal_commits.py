@@ -10,18 +10,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 from io_kit import needs_proc, open_files
+from journal_kit import change
 
 from volcasr_async.errors import JournalError
-from volcasr_async.journal import Change
 from volcasr_async.sqlite_journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio
-
-ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
-
-
-def planned(key: str) -> Change:
-    return Change(key=key, state="planned", edition="{}", attempt=0, request_id=ID, fingerprint="f")
 
 
 def keys(path: Path, where: str = "1") -> list[str]:
@@ -47,7 +41,7 @@ async def test_each_who_settles_finds_his_note(path: Path) -> None:
             for _ in range(number % 4):
                 await anyio.lowlevel.checkpoint()
             key = f"{number}-{turn}"
-            journal.note(planned(key))
+            journal.note(change(key, "planned"))
             await journal.settle()
             found.append(keys(path, f"key = '{key}'") == [key])
 
@@ -62,7 +56,7 @@ async def test_each_who_settles_finds_his_note(path: Path) -> None:
 async def test_what_is_not_written_yet(path: Path) -> None:
     """A note is nowhere to be found before it is settled, and its number is shown."""
     journal = await SqliteJournal.open(path)
-    journal.note(planned("a"))
+    journal.note(change("a", "planned"))
     journal.delivered("b")
     assert keys(path) == []
     assert await journal.look_up(["a"]) == {}
@@ -75,11 +69,11 @@ async def test_what_is_not_written_yet(path: Path) -> None:
 async def test_notes_of_all_kinds_in_one_commit(path: Path) -> None:
     """Deliveries and changes are written in the order in which they came."""
     journal = await SqliteJournal.open(path)
-    journal.note(planned("a"))
+    journal.note(change("a", "planned"))
     journal.delivered("a")
-    journal.note(planned("b"))
+    journal.note(change("b", "planned"))
     journal.delivered("c")
-    journal.note(planned("c"))
+    journal.note(change("c", "planned"))
     journal.delivered("b")
     await journal.settle()
     assert keys(path) == ["a", "b", "c"]
@@ -97,14 +91,14 @@ async def test_a_commit_is_whole_or_not_at_all(path: Path) -> None:
     blocker.commit()
     blocker.close()
     for key in ("good", "bad", "next"):
-        journal.note(planned(key))
+        journal.note(change(key, "planned"))
     with pytest.raises(JournalError) as caught:
         await journal.settle()
     assert str(caught.value).startswith(f"{path} cannot be written: worn out")
     assert "run the batch again" in str(caught.value)
     assert isinstance(caught.value.__cause__, sqlite3.Error)
     assert await journal.look_up(["good", "bad", "next"]) == {}
-    journal.note(planned("later"))
+    journal.note(change("later", "planned"))
     with pytest.raises(JournalError, match="worn out"):
         await journal.settle()
     await journal.aclose()
@@ -130,7 +124,7 @@ async def test_what_cannot_be_read_says_where(path: Path) -> None:
 async def test_closing_writes_the_rest_and_lets_go(path: Path, how: str) -> None:
     """Also under a cancellation: the last notes are written, no file stays open, and another may have the journal."""
     journal = await SqliteJournal.open(path)
-    journal.note(planned("last"))
+    journal.note(change("last", "planned"))
     with anyio.CancelScope() as scope:
         if how == "cancelled":
             scope.cancel()
