@@ -7,6 +7,9 @@ descriptors, threads, tasks, the journal. At the end, the simulator says how oft
 
 Memory and the rest are compared between the minutes 10 to 20 (all is warm by then) and the last ten. The journal gains a row for each recording by
 its nature; what must stay flat is what it costs a recording, and the log that SQLite writes ahead of it.
+
+`over the limit` counts what the simulator refused for its quota, which is as strict as the client's own: requests that leave on time arrive
+bunched where the machine is busy with other things. `outside the tree` counts errors that are none of the library's.
 """
 
 from __future__ import annotations

@@ -6,15 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import httpx
 from msgspec import Meta, Struct
 
 from volcasr_async import __version__, client
-
-DOCS = Path(__file__).parent
 
 project = "volcasr_async"
 author = "The volcasr_async authors"
@@ -62,8 +59,6 @@ def navigation(text: str) -> str:
 
 def complete(_app: object, name: str, source: list[str]) -> None:
     """Make a page of the site from one that is read as it is elsewhere."""
-    if name == "index" and not (DOCS / "soak.md").exists():  # awaited
-        source[0] = re.sub(r"^- \[Soak\].*\n", "", source[0], flags=re.MULTILINE)
     if name in {"index", "api/index"}:
         source[0] += navigation(source[0])
     if "/" not in name:  # what lies outside the folder is not on the site, but for the page that the README becomes
