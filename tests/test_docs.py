@@ -210,9 +210,7 @@ def test_every_page_is_in_the_navigation() -> None:
     for front in (DOCS / "index.md", DOCS / "api" / "index.md"):
         listed = re.findall(r"^- \[.+?\]\(([\w./-]+)\)", front.read_text("utf-8"), re.MULTILINE)
         pages = {page.name for page in front.parent.glob("*.md")} - {"index.md"}
-        assert sorted(listed) == sorted(
-            pages | ({"api/index.md"} if front.parent == DOCS else set())
-        )
+        assert sorted(listed) == sorted(pages | ({"api/index.md"} if front.parent == DOCS else set()))
 
 
 def test_the_printed_tables_are_those_of_the_code() -> None:
