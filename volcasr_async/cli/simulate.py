@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote
 
 import typer
@@ -19,6 +19,7 @@ from volcasr_async.cli.words import counted
 from volcasr_async.credentials import ApiKey, AppKey
 
 if TYPE_CHECKING:
+    from volcasr_async.testing.config import TaskIds
     from volcasr_async.testing.simulator import Simulator
 
 _MOST_VIOLATIONS = 10
@@ -76,6 +77,15 @@ def simulate(
     ] = 0.0,
     queue_time: Annotated[float, typer.Option(metavar="S", help="Seconds that it stands in the queue before.")] = 0.0,
     lag: Annotated[float, typer.Option(metavar="S", help="Seconds in which a new task cannot be found.")] = 0.0,
+    task_ids: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="Id that a query has to name: the request id of the submit (request), one that the service makes (own), "
+            "or either (both).",
+            autocompletion=completing("request", "own", "both"),
+        ),
+    ] = "request",
     seed: Annotated[int, typer.Option(metavar="N", help="Another seed has other luck and other texts.")] = 0,
     fault: Annotated[
         list[str] | None,
@@ -122,6 +132,7 @@ def simulate(
             lag=lag,
             faults=[Fault.parse(text) for text in fault or ()],
             resources=resource or None,
+            task_ids=cast("TaskIds", task_ids),  # the simulator refuses another one
             **_known(credentials),
         )
     except ValueError as error:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+TaskIds = Literal["request", "own", "both"]
 SubmitBody = Literal["object", "empty", "task-id"]
 
 KNOWN_RESOURCES: dict[str, frozenset[str]] = {
@@ -37,6 +38,8 @@ class Config:
     window_audio_hours: float | None
     reuse_charges: bool
     submit_body: SubmitBody
+    task_ids: TaskIds
+    echo_request_id: bool
     v1_int_code: bool
 
     def __post_init__(self) -> None:
@@ -47,3 +50,5 @@ class Config:
             raise ValueError(f"qps {self.qps} lets no request through within {self.qps_window} s; None means no limit")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency {self.concurrency} lets no request through; None means no limit")
+        if self.task_ids not in get_args(TaskIds):
+            raise ValueError(f"unknown kind of task ids {self.task_ids!r}. Use one of: {', '.join(get_args(TaskIds))}")

@@ -111,8 +111,10 @@ class Exchange:
         """The body is here: decide."""
         plan = self._plan()
         if self._counted and self._edition and not self._is_v1 and plan.answer.status != 502:
-            answer = plan.answer.also(("X-Tt-Logid", self._service.log_id()))
-            plan = Plan(answer, plan.delay, plan.manner, plan.drip)
+            answer = plan.answer
+            if self._service.config.echo_request_id:
+                answer = replies.echoing(answer, self._head.request_id)
+            plan = Plan(answer.also(("X-Tt-Logid", self._service.log_id())), plan.delay, plan.manner, plan.drip)
         if self._counted:
             key = {"drop": "lost-answer", "reset": "reset"}.get(plan.manner, plan.answer.code)
             self._service.answers[key] += 1

@@ -27,6 +27,7 @@ SERVER_ERROR = "55000000"
 BUSY = "55000031"
 TIMEOUT = "55001010"
 
+REQUEST_ID = "X-Api-Request-Id"
 CANNOT_FIND_TASK = "[Client-side generic error] OperatorWrapper Process failed: cannot find task"
 RUNNING_BODY = b'{"audio_info":{},"result":{"text":""}}'
 
@@ -91,6 +92,14 @@ def html_502() -> Answer:
     """An edge proxy's error page: no code anywhere."""
     page = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
     return Answer(502, (("Content-Type", "text/html"),), page, "http-502")
+
+
+def echoing(answer: Answer, request_id: str) -> Answer:
+    """Name the request in a v3 answer that has X-Api-* headers, unless the answer names another one."""
+    names = {name for name, _ in answer.headers}
+    if not request_id or "X-Api-Status-Code" not in names or REQUEST_ID in names:
+        return answer
+    return answer.also((REQUEST_ID, _visible(request_id)))
 
 
 def plain(status: int, body: object, *, code: str = "") -> Answer:

@@ -8,7 +8,7 @@ from itertools import count
 from volcasr_async.testing.audio import Label, measure
 from volcasr_async.testing.auth import Head
 from volcasr_async.testing.config import V1_RETENTION, Config
-from volcasr_async.testing.dice import digest, draw, log_normal
+from volcasr_async.testing.dice import digest, draw, log_normal, task_id
 from volcasr_async.testing.faults import Fault, Script
 from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation, Window
 from volcasr_async.testing.replies import Answer
@@ -83,6 +83,8 @@ class Service:
         """Forget everything that clients did; hosted audio stays."""
         self.script: Script = Script(self._faults, self.config.seed)
         self.tasks: dict[str, Task] = {}
+        self.accepted: dict[str, Task] = {}  # the task that each v3 request id was last accepted as
+        self.resubmits: Counter[str] = Counter()  # by request id
         self.charges: list[Charge] = []
         self.violations: list[Violation] = []
         self.uploads: list[Upload] = []
@@ -168,13 +170,14 @@ class Service:
             return ending or "empty-audio", 0
         return ending or ("bad-format" if measured is None else ""), measured or 0
 
-    def accept(self, job: Job, task_id: str, now: float, *, heard: tuple[str, int]) -> Task:
+    def accept(self, job: Job, name: str, now: float, *, heard: tuple[str, int]) -> Task:
         """Take the task; it is charged from here on."""
         config = self.config
         spread = log_normal(config.processing_time, config.processing_sigma, config.seed, "time", job.source)
         forever = V1_RETENTION if job.edition == "v1" else float("inf")
         task = Task(
-            id=task_id,
+            id=name,
+            request_id=job.request_id,
             edition=job.edition,
             account=job.account,
             source=job.source,
@@ -188,9 +191,30 @@ class Service:
             processing=spread,
             retention=forever if config.retention is None else config.retention,
         )
-        self.tasks[task_id] = task
-        self.charge(job, task_id, heard[1])
+        self.tasks[name] = task
+        if job.request_id:
+            self.accepted[job.request_id] = task
+        self.charge(job, name, heard[1])
         return task
+
+    def find(self, name: str) -> Task | None:
+        """Return the v3 task that a query names, by the ids that this service accepts."""
+        task = self.tasks.get(name)
+        return self.accepted.get(name) if task is None and self.config.task_ids == "both" else task
+
+    def new_id(self, request_id: str) -> str:
+        """Return the id of a new v3 task."""
+        if self.config.task_ids == "request":
+            return request_id
+        return task_id(self.config.seed, "v3", self.number())
+
+    def forget(self, name: str) -> None:
+        """Lose a task, as if it had never been accepted. The charge stays."""
+        task = self.tasks[name]
+        task.forgotten = True
+        if self.accepted.get(task.request_id) is task:
+            del self.accepted[task.request_id]
+            del self.resubmits[task.request_id]
 
     def call_back(self, callback: Callback) -> None:
         """Note that an accepted task asked for a callback."""
@@ -198,9 +222,9 @@ class Service:
         if self.courier is not None:
             self.courier(callback)
 
-    def charge(self, job: Job, task_id: str, duration_ms: int) -> None:
+    def charge(self, job: Job, name: str, duration_ms: int) -> None:
         """Write the bill."""
-        self.charges.append(Charge(job.edition, task_id, job.request_id, job.source, duration_ms, job.resource))
+        self.charges.append(Charge(job.edition, name, job.request_id, job.source, duration_ms, job.resource))
 
     def _hosted(self, url: str) -> Clip | None:
         if "/audio/" not in url:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from volcasr_async.testing.asgi import App
-from volcasr_async.testing.config import Config, SubmitBody
+from volcasr_async.testing.config import Config, SubmitBody, TaskIds
 from volcasr_async.testing.faults import Fault
 from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation
 from volcasr_async.testing.service import Service
@@ -31,7 +31,12 @@ class Simulator:
     cannot be found. `retention`: a finished task is forgotten after so long (None: v3 never, v1 after 24 h).
     Credentials, resources and clusters are accepted when they are well-formed unless a collection names the good ones.
     `reuse_charges`: a re-sent accepted id is accepted and charged once more, instead of being refused with 45000001.
-    `submit_body`: what an accepting v3 submit answers with (the documents disagree); `v1_int_code`: 1000 instead of "1000".
+    `task_ids`: the id of a v3 task, which a query has to send and a callback holds. "request": the request id of its submit.
+    "own": an id that the service makes and tells in the submit's reply, `{"task_id": "..."}`. "both": such an id, and a query
+    finds the task by the request id too. A request id that comes again is refused in all three; with `reuse_charges` and an id
+    of the service's own it becomes a second task. Flash and v1 are not affected.
+    `echo_request_id`: v3 replies with a code in their headers repeat the X-Api-Request-Id of the request; the documents show none.
+    `submit_body`: what an accepting v3 submit answers with under "request" (the documents disagree); `v1_int_code`: 1000 instead of "1000".
     """
 
     def __init__(  # noqa: PLR0913 - every parameter is a setting with a default
@@ -57,6 +62,8 @@ class Simulator:
         faults: Sequence[Fault] = (),
         reuse_charges: bool = False,
         submit_body: SubmitBody = "object",
+        task_ids: TaskIds = "request",
+        echo_request_id: bool = False,
         v1_int_code: bool = False,
     ) -> None:
         config = Config(
@@ -79,6 +86,8 @@ class Simulator:
             window_audio_hours=window_audio_hours,
             reuse_charges=reuse_charges,
             submit_body=submit_body,
+            task_ids=task_ids,
+            echo_request_id=echo_request_id,
             v1_int_code=v1_int_code,
         )
         self._service = Service(config, tuple(faults), anyio.current_time)

@@ -13,6 +13,7 @@ class Task:
     """An accepted task; times in seconds on the simulator's clock."""
 
     id: str
+    request_id: str  # of its submit; empty on v1
     edition: str
     account: str
     source: str
@@ -26,7 +27,7 @@ class Task:
     processing: float
     retention: float
     silent_query: bool = False  # v1 with a callback and without enable_query: querying is refused (doc 80820, 2024-08)
-    resubmits: int = 0
+    forgotten: bool = False  # by a fault: the service knows neither the task nor its request id any more
 
     @property
     def ends_at(self) -> float:
@@ -35,6 +36,8 @@ class Task:
 
     def state(self, now: float) -> State:
         """Where the task is at that time."""
+        if self.forgotten:
+            return "gone"
         age = now - self.submitted + 1e-9
         if age < self.lag:
             return "unseen"

@@ -111,7 +111,9 @@ def prepare_query(service: Service, request: Request) -> Answer | Prepared:
             f"queried with another resource id than {task.resource}, which it was submitted with",
         )
     running = task.state(request.now) in {"queued", "running"}
-    return Prepared(url=task.source, task=task.id, running=running, perform=lambda: tell(service, task, request.now))
+    return Prepared(
+        url=task.source, task=task.request_id, running=running, perform=lambda: tell(service, task, request.now)
+    )
 
 
 def _known(service: Service, request: Request) -> Task | None:
@@ -119,7 +121,7 @@ def _known(service: Service, request: Request) -> Task | None:
 
     Doc 2606792 lets the plain /query serve idle tasks too, doc 2608619 gives them a path of their own: served, but noted.
     """
-    task = service.tasks.get(request.head.request_id)
+    task = service.find(request.head.request_id)
     if task is None or task.account != request.account or task.edition not in {"standard", "idle"}:
         return None
     if task.edition == request.edition:
@@ -188,12 +190,12 @@ def _wishes(body: Body, verb: str) -> Wishes:
 
 
 def _submit(service: Service, request: Request, job: Job, body: Body) -> Answer:
-    task = service.tasks.get(job.request_id)
+    config, task = service.config, service.accepted.get(job.request_id)
     if task is not None:
-        task.resubmits += 1
-        if task.resubmits > 1:
-            service.violate(task.id, request.head.path, "an accepted id was submitted again more than once")
-        if not service.config.reuse_charges:
+        service.resubmits[job.request_id] += 1
+        if service.resubmits[job.request_id] > 1:
+            service.violate(job.request_id, request.head.path, "an accepted id was submitted again more than once")
+        if not config.reuse_charges:
             return replies.v3(replies.INVALID, "[simulator] invalid request parameter: repeated request")
     if job.clip and job.clip.size > STANDARD_LIMIT:
         return replies.v3(replies.TOO_LARGE, "[simulator] the audio is larger than 512 MB")
@@ -201,15 +203,19 @@ def _submit(service: Service, request: Request, job: Job, body: Body) -> Answer:
     if service.too_much_audio(job.edition, heard[1], request.now):
         return replies.v3(replies.WINDOW_EXCEEDED, "[simulator] more than the allowed audio-hours within half an hour")
     _remember_upload(service, request, job)
-    if task is not None:
+    if task is not None and config.task_ids == "request":
         service.charge(job, task.id, heard[1])
     else:
-        service.accept(job, job.request_id, request.now, heard=heard)
+        task = service.accept(job, service.new_id(job.request_id), request.now, heard=heard)
         if text(body, "callback"):
-            callback = Callback(job.request_id, job.edition, text(body, "callback"), text(body, "callback_data"))
-            service.call_back(callback)
-    bodies: dict[str, object] = {"object": {}, "empty": b"", "task-id": {"task_id": job.request_id}}
-    return replies.v3(replies.OK, "OK", bodies[service.config.submit_body])
+            service.call_back(Callback(task.id, job.edition, text(body, "callback"), text(body, "callback_data")))
+    return submitted(config, task.id)
+
+
+def submitted(config: Config, task_id: str) -> Answer:
+    """Return the answer of an accepting submit. It names the task where the request id does not."""
+    bodies: dict[str, object] = {"object": {}, "empty": b"", "task-id": {"task_id": task_id}}
+    return replies.v3(replies.OK, "OK", bodies["task-id" if config.task_ids != "request" else config.submit_body])
 
 
 def _flash(service: Service, request: Request, job: Job, heard: tuple[str, int]) -> Answer:

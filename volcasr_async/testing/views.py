@@ -49,6 +49,8 @@ def summary(service: Service) -> dict[str, object]:
     return {
         "tasks": states(service),
         "charges": len(service.charges),
+        "recordings": len({charge.source for charge in service.charges}),
+        "audio_s": sum(charge.audio_ms for charge in service.charges) / 1000,
         "violations": service.violations,
         "requests": service.requests,
         "answers": service.answers,
