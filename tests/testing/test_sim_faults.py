@@ -315,7 +315,7 @@ def test_faults_can_be_spelt(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("lost", "the kinds are: bad-format, cut-body"),
+        ("lost", "the kinds are: bad-format, body-error, cut-body"),
         ("", "the kinds are"),
         ("reset=much", "'much' in 'reset=much' is no number"),
         ("reset=2", "between 0 and 1"),

@@ -27,8 +27,9 @@ FAULT_FIELDS = {
     "times": "At most so often for each recording.",
     "after": "Not in the first so many requests of a recording.",
     "url": "Only where the link contains this.",
-    "seconds": "How long, for stall and slow-body.",
+    "seconds": "How long, for stall, slow-body and failover.",
     "retry_after": "The seconds of a Retry-After in a refusal.",
+    "status": "The HTTP status, for gateway-page and gateway-page-after.",
 }
 _READY = """\
 export VOLCASR_BASE_URL={url} VOLCASR_API_KEY=any-key

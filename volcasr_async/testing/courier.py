@@ -76,7 +76,8 @@ class Courier:
         self._numbers = count()
         self._more = anyio.Event()
         sent = {delivery.task_id for delivery in service.deliveries}
-        for callback in service.callbacks:
+        waiting = {callback.task_id: callback for callback in service.callbacks}  # once for an id that was forgotten
+        for callback in waiting.values():
             if callback.task_id not in sent:
                 self.take(callback)
 
@@ -115,8 +116,8 @@ class Courier:
         self._more.set()
 
     async def _send(self, letter: Letter) -> None:
-        if self._service.tasks.get(letter.task.id) is not letter.task:
-            return  # the simulator was reset
+        if self._service.tasks.get(letter.task.id) is not letter.task or letter.task.forgotten:
+            return  # the simulator was reset, or the service has lost the task
         at, status = self._service.clock(), None
         with anyio.move_on_after(_PATIENCE_S):
             status = await self._post(letter.url, _body(self._service, letter))

@@ -17,7 +17,8 @@ from typing import Literal
 
 from volcasr_async.testing import replies, v1, v3
 from volcasr_async.testing.auth import Head, v3_account
-from volcasr_async.testing.faults import Fault
+from volcasr_async.testing.faults import possible
+from volcasr_async.testing.mishaps import Hit, failover, served, unserved
 from volcasr_async.testing.replies import Answer
 from volcasr_async.testing.scanner import REST_LIMIT, BodyScanner
 from volcasr_async.testing.service import Prepared, Request, Service
@@ -37,15 +38,13 @@ ROUTES: dict[str, tuple[str, str, Prepare]] = {
     f"{_V1}/submit": ("v1", "submit", v1.prepare_submit),
     f"{_V1}/query": ("v1", "query", v1.prepare_query),
 }
-# fault -> what it says in v3 (code, message), in v1 (code)
-_REFUSALS: dict[str, tuple[str, str, int]] = {
-    "refuse-busy": (replies.BUSY, "[simulator] server busy", 1005),
-    "rate-limited": (replies.QUOTA, "qps", 1003),
-    "too-concurrent": (replies.QUOTA, "concurrency", 1003),
-    "quota-lifetime": (replies.QUOTA, "audio_duration_lifetime", 1004),
-    "server-error": (replies.SERVER_ERROR, "[simulator] general server error", 1099),
+_MANNERS: dict[str, Manner] = {
+    "lost-answer": "drop",
+    "lost-and-forgotten": "drop",
+    "reset": "reset",
+    "cut-body": "cut",
+    "slow-body": "drip",
 }
-_MANNERS: dict[str, Manner] = {"lost-answer": "drop", "reset": "reset", "cut-body": "cut", "slow-body": "drip"}
 
 
 class ConnectionDropped(ConnectionError):
@@ -110,7 +109,7 @@ class Exchange:
     def finish(self) -> Plan:
         """The body is here: decide."""
         plan = self._plan()
-        if self._counted and self._edition and not self._is_v1 and plan.answer.status != 502:
+        if self._counted and self._edition and not self._is_v1 and not plan.answer.page:
             answer = plan.answer
             if self._service.config.echo_request_id:
                 answer = replies.echoing(answer, self._head.request_id)
@@ -179,8 +178,7 @@ class Exchange:
         prepared = self._prepare(self._service, request)
         if isinstance(prepared, Answer):
             return Plan(prepared, delay)
-        fault = self._service.script.request(self._verb, prepared.url, prepared.task, running=prepared.running)
-        return self._carry_out(prepared, fault)
+        return self._carry_out(prepared)
 
     def _count_query(self) -> None:
         self._asked = v1.queried_id(bytes(self._raw)) if self._is_v1 else self._head.request_id
@@ -206,47 +204,21 @@ class Exchange:
             broken_audio=scanner.sink is not None and clip is None,
         )
 
-    def _carry_out(self, prepared: Prepared, fault: Fault | None) -> Plan:
-        delay = self._service.config.reply_delay
+    def _carry_out(self, prepared: Prepared) -> Plan:
+        service, delay = self._service, self._service.config.reply_delay
+        hit = Hit(service, prepared, self._verb, self._is_v1, self._head.request_id)
+        if service.script.failover(self._verb, prepared.url, service.clock()):
+            return Plan(failover(hit), delay)
+        kinds = possible(self._verb, is_v1=self._is_v1, found=prepared.found is not None, running=prepared.running)
+        fault = service.script.request(self._verb, prepared.url, prepared.task, kinds)
         if fault is None:
             return Plan(prepared.perform(), delay + prepared.seconds)
-        refusal = self._refusal(fault)
-        if refusal is not None:
-            return Plan(refusal, delay, "reset" if fault.kind == "reset" else "whole")
-        answer = self._spoiled(prepared.perform(), fault)
-        stall = 0.0
-        if fault.kind == "stall":
-            stall = float("inf") if fault.seconds is None else fault.seconds
+        answer, stall = unserved(hit, fault), 0.0
+        if answer is None:
+            answer, delay = served(hit, fault), delay + prepared.seconds
+            if fault.kind == "stall":
+                stall = float("inf") if fault.seconds is None else fault.seconds
+        if fault.retry_after is not None and answer.code not in {replies.OK, "1000"}:
+            answer = answer.also(("Retry-After", f"{fault.retry_after:g}"))
         drip = 5.0 if fault.seconds is None else fault.seconds
-        return Plan(answer, delay + prepared.seconds + stall, _MANNERS.get(fault.kind, "whole"), drip)
-
-    def _refusal(self, fault: Fault) -> Answer | None:
-        """The answer of the faults that accept nothing."""
-        if fault.kind in {"html-502", "reset"}:
-            answer = replies.html_502()
-        elif fault.kind not in _REFUSALS:
-            return None
-        else:
-            code, message, old = _REFUSALS[fault.kind]
-            if self._is_v1:
-                answer = v1.refuse(old)
-            elif code == replies.QUOTA:
-                answer = replies.over_quota(message, self._head.request_id)
-            else:
-                answer = replies.v3(code, message)
-        return answer.also(("Retry-After", f"{fault.retry_after:g}")) if fault.retry_after is not None else answer
-
-    def _spoiled(self, answer: Answer, fault: Fault) -> Answer:
-        """The answer of the faults that accept the task and then say it badly."""
-        match fault.kind:
-            case "html-502-after":
-                return replies.html_502()
-            case "no-result" if answer.status == 200:
-                return replies.v1(1000, "Success") if self._is_v1 else replies.v3(replies.OK, "OK")
-            case "not-json":
-                return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2] or b"{", "not-json")
-            case "no-status":
-                body = b'{"resp":{}}' if self._is_v1 else b"{}"
-                return Answer(200, answer.headers[:1], body, "no-status")
-            case _:
-                return answer
+        return Plan(answer, delay + stall, _MANNERS.get(fault.kind, "whole"), drip)

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
 
 import anyio
@@ -13,7 +12,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from volcasr_async.testing.asgi import DRIPS, pieces, wait
 from volcasr_async.testing.auth import Head
 from volcasr_async.testing.exchange import ConnectionDropped, Exchange, Plan
-from volcasr_async.testing.replies import Answer, plain
+from volcasr_async.testing.replies import Answer, phrase, plain
 from volcasr_async.testing.service import Service
 
 _BLOCK = 256 * 1024  # what asyncio reads at once; smaller pieces would be copied again
@@ -165,4 +164,4 @@ def _response(plan: Plan) -> h11.Response:
     length = len(answer.body) or (2 if plan.manner == "cut" else 0)
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
     headers.append((b"Content-Length", str(length).encode()))
-    return h11.Response(status_code=answer.status, headers=headers, reason=HTTPStatus(answer.status).phrase)
+    return h11.Response(status_code=answer.status, headers=headers, reason=phrase(answer.status))

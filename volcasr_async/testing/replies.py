@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 import msgspec
 
 Header = tuple[str, str]
 
+_STATUSES = frozenset(HTTPStatus)
 _JSON: Header = ("Content-Type", "application/json")
 
 OK = "20000000"
@@ -40,6 +42,7 @@ class Answer:
     headers: tuple[Header, ...]
     body: bytes
     code: str
+    page: bool = False  # of an edge proxy, which adds no header of the service
 
     def also(self, *headers: Header) -> "Answer":
         """The same answer with more headers."""
@@ -88,10 +91,15 @@ def v1(code: int | str, message: str, fields: Mapping[str, object] | None = None
     return Answer(200, (_JSON,), encode(body), str(code))
 
 
-def html_502() -> Answer:
-    """An edge proxy's error page: no code anywhere."""
-    page = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
-    return Answer(502, (("Content-Type", "text/html"),), page, "http-502")
+def page(status: int) -> Answer:
+    """Return an edge proxy's page. It holds no code anywhere."""
+    text = f"<html><head><title>{status} {phrase(status)}</title></head><body></body></html>"
+    return Answer(status, (("Content-Type", "text/html"),), text.encode(), f"http-{status}", page=True)
+
+
+def phrase(status: int) -> str:
+    """Return the reason phrase of a status, or nothing for a number that HTTP does not list."""
+    return HTTPStatus(status).phrase if status in _STATUSES else ""
 
 
 def echoing(answer: Answer, request_id: str) -> Answer:

@@ -41,6 +41,7 @@ class Prepared:
     url: str  # what faults select by: the URL as sent, or `sha256:` and the hash
     task: str
     perform: Callable[[], Answer]
+    found: Task | None = None  # the task that a query is about, unless the service would not find it
     running: bool = False
     seconds: float = 0.0  # how long the work takes before the answer (flash); infinite: for ever
 

@@ -169,7 +169,7 @@ class Simulator:
 
     @property
     def answers(self) -> Counter[str]:
-        """How many requests were answered how: by code, or `http-502`, `lost-answer`, `reset`, `not-json`, `no-status`."""
+        """How many requests were answered how: by code, or `http-` and the status, `lost-answer`, `reset`, `not-json`, `no-status`."""
         return self._service.answers
 
     @property

@@ -25,6 +25,7 @@ MESSAGES = {
     1014: "simulator: empty audio",
     1015: "simulator: audio download failed",
     1022: "simulator: recognition failed",
+    1050: "simulator: a code that is in no document",
     1099: "simulator: unknown error",
     2000: "simulator: processing",
     2001: "simulator: queued",
@@ -42,6 +43,11 @@ _ENDINGS = {
 def refuse(code: int, why: str = "", **fields: object) -> Answer:
     """An answer that is no success."""
     return replies.v1(code, f"{MESSAGES[code]}{': ' + why if why else ''}", fields)
+
+
+def not_found(name: str) -> Answer:
+    """Return the answer to a query about a task that the service does not know."""
+    return refuse(1001, "cannot find task", id=name)
 
 
 def prepare_submit(service: Service, request: Request) -> Answer | Prepared:
@@ -80,13 +86,19 @@ def prepare_query(service: Service, request: Request) -> Answer | Prepared:
     wanted = text(body, "id")
     task = service.tasks.get(wanted)
     if task is None or task.edition != "v1" or task.account != text(body, "appid"):
-        return Prepared(url="", task=wanted, perform=lambda: refuse(1001, "cannot find task", id=wanted))
+        return Prepared(url="", task=wanted, perform=lambda: not_found(wanted))
     if task.resource != text(body, "cluster"):
         service.violate(
             wanted, request.head.path, f"queried in another cluster than {task.resource}, which it was submitted to"
         )
-    running = task.state(request.now) in {"queued", "running"}
-    return Prepared(url=task.source, task=wanted, running=running, perform=lambda: _query(service, task, request.now))
+    state = task.state(request.now)
+    return Prepared(
+        url=task.source,
+        task=wanted,
+        found=None if state == "gone" else task,
+        running=state in {"queued", "running"},
+        perform=lambda: _query(service, task, request.now),
+    )
 
 
 def queried_id(raw: bytes) -> str:
@@ -169,7 +181,7 @@ def tell(service: Service, task: Task, now: float) -> Answer:
     """Answer a query, or fill a callback: doc 80820 gives both the same body."""
     match task.state(now):
         case "gone":
-            return refuse(1001, "cannot find task", id=task.id)
+            return not_found(task.id)
         case "queued" | "unseen":
             return refuse(2001, id=task.id)
         case "running":

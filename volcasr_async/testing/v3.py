@@ -20,7 +20,7 @@ FLASH_LIMIT = 100 * 1024 * 1024
 STANDARD_LIMIT = 512 * 1024 * 1024
 
 # Texts marked "simulator" are made up: the documents print none.
-_ENDINGS: dict[str, tuple[str, str]] = {
+ENDINGS: dict[str, tuple[str, str]] = {
     "silence": (replies.SILENCE, "[Normal silence audio] Handle response: no valid speech in audio"),
     "bad-format": (
         replies.BAD_FORMAT,
@@ -101,18 +101,20 @@ def prepare_query(service: Service, request: Request) -> Answer | Prepared:
         service.violate(head.request_id, head.path, "the body of a query is not {}")
     task = _known(service, request)
     if task is None:
-        return Prepared(
-            url="", task=head.request_id, perform=lambda: replies.v3(replies.CLIENT_ERROR, replies.CANNOT_FIND_TASK)
-        )
+        return Prepared(url="", task=head.request_id, perform=not_found)
     if head.headers.get("x-api-resource-id", "") != task.resource:
         service.violate(
             head.request_id,
             head.path,
             f"queried with another resource id than {task.resource}, which it was submitted with",
         )
-    running = task.state(request.now) in {"queued", "running"}
+    state = task.state(request.now)
     return Prepared(
-        url=task.source, task=task.request_id, running=running, perform=lambda: tell(service, task, request.now)
+        url=task.source,
+        task=task.request_id,  # whichever id the query names, so that faults count for the recording
+        found=None if state in {"unseen", "gone"} else task,
+        running=state in {"queued", "running"},
+        perform=lambda: tell(service, task, request.now),
     )
 
 
@@ -225,17 +227,22 @@ def _flash(service: Service, request: Request, job: Job, heard: tuple[str, int])
     if ending == "download-failed":
         return replies.v3("21701", "audio download failed")  # reported for flash only
     if ending not in {"", "silence"}:
-        return replies.v3(*_ENDINGS.get(ending, _ENDINGS["task-error"]))
+        return replies.v3(*ENDINGS.get(ending, ENDINGS["task-error"]))
     _remember_upload(service, request, job)
     service.charge(job, job.request_id, duration)
     return _result(service, job.source, duration, job.wishes, silent=ending == "silence")
+
+
+def not_found() -> Answer:
+    """Return the answer to a query about a task that the service does not know."""
+    return replies.v3(replies.CLIENT_ERROR, replies.CANNOT_FIND_TASK)
 
 
 def tell(service: Service, task: Task, now: float) -> Answer:
     """Answer a query."""
     match task.state(now):
         case "unseen" | "gone":
-            return replies.v3(replies.CLIENT_ERROR, replies.CANNOT_FIND_TASK)
+            return not_found()
         case "queued":
             return replies.v3(replies.QUEUED, "[simulator] the task is in the queue", replies.RUNNING_BODY)
         case "running":
@@ -244,13 +251,13 @@ def tell(service: Service, task: Task, now: float) -> Answer:
         case _ if task.ending in {"", "silence"}:
             return _result(service, task.source, task.duration_ms, task.wishes, silent=task.ending == "silence")
         case _:
-            return replies.v3(*_ENDINGS[task.ending])
+            return replies.v3(*ENDINGS[task.ending])
 
 
 def _result(service: Service, source: str, duration_ms: int, wishes: Wishes, *, silent: bool) -> Answer:
     info = {"duration": duration_ms}
     if silent:
-        return replies.v3(*_ENDINGS["silence"], {"audio_info": info, "result": {"text": ""}})
+        return replies.v3(*ENDINGS["silence"], {"audio_info": info, "result": {"text": ""}})
     said = utterances(service.config.seed, source, duration_ms, wishes)
     result: Body = {"additions": {"duration": str(duration_ms)}, "text": join(said, wishes)}
     if wishes.utterances:
