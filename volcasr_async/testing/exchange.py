@@ -206,13 +206,14 @@ class Exchange:
 
     def _carry_out(self, prepared: Prepared) -> Plan:
         service, delay = self._service, self._service.config.reply_delay
-        hit = Hit(service, prepared, self._verb, self._is_v1, self._head.request_id)
-        if service.script.failover(self._verb, prepared.url, service.clock()):
-            return Plan(failover(hit), delay)
+        failing = service.script.failover(self._verb, prepared.url, service.clock())
         kinds = possible(self._verb, is_v1=self._is_v1, found=prepared.found is not None, running=prepared.running)
-        fault = service.script.request(self._verb, prepared.url, prepared.task, kinds)
-        if fault is None:
+        fault = None if failing else service.script.request(self._verb, prepared.url, prepared.task, kinds)
+        if fault is None and not failing:
             return Plan(prepared.perform(), delay + prepared.seconds)
+        hit = Hit(service, prepared, self._verb, self._is_v1, self._head.request_id)
+        if fault is None:
+            return Plan(failover(hit), delay)
         answer, stall = unserved(hit, fault), 0.0
         if answer is None:
             answer, delay = served(hit, fault), delay + prepared.seconds
