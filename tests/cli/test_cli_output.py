@@ -1,16 +1,26 @@
 """Where results go."""
 
+import errno
 import io
 import json
+import os
+import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from cli_calls import Caller, readable
 
-from volcasr_async import InputError, Transcript, read_transcript
-from volcasr_async.cli.console import say
-from volcasr_async.cli.output import file_names
+from volcasr_async import InputError, Job, Transcript, read_transcript
+from volcasr_async.cli.console import CommandError, say
+from volcasr_async.cli.formats import Writing
+from volcasr_async.cli.output import file_names, write_stdout
+from volcasr_async.cli.round import ToStdout
 from volcasr_async.subtitles import FORMATS, Layout, render
 from volcasr_async.testing import Simulator, make_wav
 
@@ -248,3 +258,123 @@ def test_what_no_format_can_hold_is_printed_as_json(
     assert end.status == 1
     assert "ass ends at 10 hours" in end.err
     assert read_transcript(end.out).duration_ms == 1000
+
+
+# ---- stdout ----
+
+
+class Reluctant(io.RawIOBase):
+    """A file that takes a few bytes at a time, and none for want of room after *room* of them."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room, self.kept = room, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)[: min(7, self.room - len(self.kept))]
+        if not piece:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.kept += piece
+        return len(piece)
+
+
+UNBUFFERED = pytest.mark.parametrize("unbuffered", [True, False], ids=["unbuffered", "buffered"])
+
+
+def stdout_over(raw: io.RawIOBase, unbuffered: bool, patch: pytest.MonkeyPatch) -> None:
+    """Make stdout as Python does, with PYTHONUNBUFFERED or without."""
+    file: Any = raw if unbuffered else io.BufferedWriter(raw)
+    patch.setattr(sys, "stdout", io.TextIOWrapper(file, "utf-8", write_through=unbuffered))
+
+
+@UNBUFFERED
+def test_short_writes_are_gone_on_with(unbuffered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text arrives whole, however little stdout takes at a time."""
+    stdout_over(raw := Reluctant(), unbuffered, monkeypatch)
+    write_stdout("会议记录，" * 100)
+    assert raw.kept.decode() == "会议记录，" * 100
+
+
+@UNBUFFERED
+def test_a_line_that_failed_is_ended_before_the_next(unbuffered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause is told; later nothing of the failed line follows, and the next line stands alone."""
+    stdout_over(raw := Reluctant(20), unbuffered, monkeypatch)
+    with pytest.raises(CommandError, match="stdout cannot be written: No space left on device"):
+        write_stdout('{"key": "a", "text": "long"}\n')
+    raw.room = 1 << 20
+    write_stdout('{"key": "b"}\n')
+    write_stdout('{"key": "c"}\n')
+    sys.stdout.flush()
+    assert raw.kept.decode().splitlines() == ['{"key": "a", "text":', '{"key": "b"}', '{"key": "c"}']
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such pipes are POSIX's")
+@UNBUFFERED
+def test_a_full_pipe_that_does_not_block(unbuffered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program that shares the pipe may have made it non-blocking: the rest waits for its reader."""
+    end, start = os.pipe()
+    os.set_blocking(start, False)
+    text, read = "0123456789" * 50_000, []
+    with open(start, "wb", buffering=0 if unbuffered else -1) as file, open(end, "rb") as reader:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, "utf-8", write_through=unbuffered))
+        thread = threading.Thread(target=lambda: read.append(reader.read(len(text))))
+        thread.start()
+        write_stdout(text)
+        thread.join()
+    assert read == [text.encode()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file that is open for writing cannot be looked at")
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("whole\n", "whole\n"), ("torn", "torn\n")], ids=["new", "whole", "torn"]
+)
+def test_a_file_that_ends_within_a_line(
+    before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `>>`, a line begins at the beginning of a line; other texts go on where the file ends."""
+    path = tmp_path / "all.jsonl"
+    path.write_text(before)
+    for line in (False, True):
+        with path.open("a") as file:
+            monkeypatch.setattr(sys, "stdout", file)
+            write_stdout("a\n", line=line)
+            write_stdout("b\n", line=line)
+        assert path.read_text() == (after if line else before) + "a\nb\n"
+        path.write_text(before)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("real_time")
+async def test_a_slow_pipe_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a batch's line waits for its reader, the event loop goes on; a cancellation leaves no half line."""
+    end, start = os.pipe()
+    transcript, went_on, seen = Transcript(text="long " * 50_000), threading.Event(), []
+    with open(start, "wb", buffering=0) as file, open(end, "rb") as reader:  # noqa: ASYNC230, PTH123
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, "utf-8", write_through=True))
+        thread = threading.Thread(target=lambda: seen.extend([went_on.wait(5), reader.readline()]))
+        thread.start()
+        async with anyio.create_task_group() as tasks:
+            sink = ToStdout(Writing("json", Layout()))
+            tasks.start_soon(sink.put, Job("https://h.example/a.mp3", key="a"), transcript)
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+            went_on.set()
+        await anyio.to_thread.run_sync(thread.join)
+    assert seen[0], "the event loop stood still"
+    assert json.loads(seen[1])["text"] == transcript.text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is always full here")
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+@pytest.mark.parametrize("wanted", ["txt", "json"])
+def test_a_full_disk_is_told_by_every_command(tmp_path: Path, unbuffered: str, wanted: str) -> None:
+    """The status is 1 and the message names the cause, with no traceback."""
+    (tmp_path / "kept.json").write_bytes(SAMPLE)
+    argv = [sys.executable, "-m", "volcasr_async", "convert", "-f", wanted, tmp_path / "kept.json"]
+    with Path("/dev/full").open("w") as full:
+        environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        end = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, env=environ, text=True, check=False)
+    assert (end.returncode, end.stderr) == (1, "error: stdout cannot be written: No space left on device\n")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import select
 import stat
 import sys
+import threading
+import time
 import unicodedata
 from pathlib import Path, PurePath
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
 
@@ -25,16 +29,106 @@ _ANYBODY, _FOLDER = 0o664, 0o775
 """What the umask may take from; whatever it says, results are not everybody's to change."""
 _MOVES_CURSOR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 
+_GLANCE_S = 0.01
+_stdout_lock = threading.Lock()
+_begun: WeakSet[TextIO] = WeakSet()
+"""Streams to which a line was written before."""
+_torn: WeakSet[TextIO] = WeakSet()
+"""Streams whose last byte does not end a line, because a write failed."""
 
-def write_stdout(text: str, *, styled: bool = False) -> None:
-    """Write to stdout, as UTF-8 wherever it leads; to a terminal without control characters, unless *styled* by us."""
+
+class StdoutError(CommandError, OSError):
+    """Stdout did not take all of a text.
+
+    It is an `OSError` too, so that a command which writes from several tasks handles it like a reader that has gone.
+    """
+
+
+def write_stdout(text: str, *, styled: bool = False, line: bool = False) -> None:
+    """Write all of *text* to stdout, or raise.
+
+    Text goes to a file or a pipe as UTF-8. A terminal gets it without control characters, unless it is *styled* by this
+    package. With *line*, the text begins on a line of its own: if the bytes before it do not end a line, a line end is
+    written first.
+
+    Raises `BrokenPipeError` when the reader of a pipe has gone, and `StdoutError` for any other failure.
+    """
     stream = sys.stdout
-    if stream.isatty() or not hasattr(stream, "buffer"):
-        stream.write(text if styled or not stream.isatty() else _MOVES_CURSOR.sub("\N{REPLACEMENT CHARACTER}", text))
-    else:
+    terminal = stream.isatty()
+    shown = text if styled or not terminal else _MOVES_CURSOR.sub("\N{REPLACEMENT CHARACTER}", text)
+    try:
         stream.flush()
-        stream.buffer.write(text.encode("utf-8", "replace"))
-    stream.flush()
+        if hasattr(stream, "buffer"):
+            encoding = stream.encoding if terminal else "utf-8"
+            _write_all(stream, shown.encode(encoding, "replace"), line=line)
+        else:
+            stream.write(shown)
+            stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StdoutError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+def _write_all(stream: TextIO, data: bytes, *, line: bool) -> None:
+    """Write *data* below the buffer of *stream*: a buffer would write the rest of a failed line later, unasked."""
+    raw = getattr(stream.buffer, "raw", stream.buffer)  # with PYTHONUNBUFFERED the buffer is the raw file itself
+    with _stdout_lock:
+        if line and stream not in _begun:
+            _begun.add(stream)
+            if _ends_within_line(raw):
+                _torn.add(stream)
+        if stream in _torn:
+            data = b"\n" + data
+        view, written = memoryview(data), 0
+        try:
+            while written < len(data):
+                count = raw.write(view[written:])  # a signal or a full disk makes it short
+                if count:
+                    written += count
+                else:  # a pipe that its other users made non-blocking is full
+                    _wait_until_writable(raw)
+        finally:
+            if written == len(data) or data[:written].endswith(b"\n"):
+                _torn.discard(stream)
+            elif written:
+                _torn.add(stream)
+
+
+def _wait_until_writable(raw: BinaryIO) -> None:
+    if os.name == "nt":  # where only sockets can be waited for
+        time.sleep(_GLANCE_S)
+    else:
+        select.select([], [raw.fileno()], [])
+
+
+def _ends_within_line(raw: BinaryIO) -> bool:
+    """Return whether stdout is a regular file in which the next byte continues a line; false where nobody can know."""
+    try:
+        number = raw.fileno()
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        end = found.st_size if _appends(number) else os.lseek(number, 0, os.SEEK_CUR)
+        if end == 0:
+            return False
+        reader = os.open(f"/dev/fd/{number}", os.O_RDONLY)  # stdout itself can only be written
+        try:
+            os.lseek(reader, end - 1, os.SEEK_SET)
+            return os.read(reader, 1) not in (b"", b"\n")
+        finally:
+            os.close(reader)
+    except OSError:
+        return False
+
+
+def _appends(number: int) -> bool:
+    """Return whether each write goes to the end of the file, as after `>>`."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    return bool(fcntl.fcntl(number, fcntl.F_GETFL) & os.O_APPEND)
 
 
 def write_file(path: Path, text: str) -> None:

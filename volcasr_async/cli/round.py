@@ -83,18 +83,27 @@ class ToDirectory:
 
 
 class ToStdout:
-    """A line of JSON for each, with its key."""
+    """A line of JSON for each result, with its key."""
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
 
     async def put(self, job: Job, transcript: Transcript) -> None:
-        """Write the line."""
+        """Write the whole line.
+
+        The write is made in a thread, because a pipe that is read slowly would stop the event loop. A cancellation waits
+        for the thread, so that two lines are never written at once.
+        """
+        import anyio.to_thread
+
+        await anyio.to_thread.run_sync(self._write, job.name, transcript)
+
+    def _write(self, name: str, transcript: Transcript) -> None:
         text = msgspec.json.format(self._writing.render(transcript), indent=-1).strip()
-        name = msgspec.json.encode(job.name.encode("utf-8", "replace").decode()).decode()
+        key = msgspec.json.encode(name.encode("utf-8", "replace").decode()).decode()
         try:
-            write_stdout(f'{{"key":{name},{text[1:]}\n')
-        except OSError as error:
+            write_stdout(f'{{"key":{key},{text[1:]}\n', line=True)
+        except BrokenPipeError as error:
             raise CommandError(f"stdout cannot be written: {error.strerror or error}") from error
 
     def lacks(self, name: str) -> bool:  # noqa: ARG002 - the others look
