@@ -11,13 +11,16 @@ import pytest
 from cli_calls import Caller, Port, ended, started
 from io_kit import client
 
-from volcasr_async import ApiKey, InputError, Job, JournalError, Options
+from volcasr_async import ApiKey, InputError, Job, JournalError, Options, Transcript
 from volcasr_async.cli.connection import read_credentials
 from volcasr_async.cli.console import CommandError
 from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.formats import Writing
 from volcasr_async.cli.output import made_directory, new_file, rewrite_file, write_file
+from volcasr_async.cli.round import ToDirectory
 from volcasr_async.outcomes import Failed
 from volcasr_async.sqlite_journal import SqliteJournal
+from volcasr_async.subtitles import Layout
 from volcasr_async.testing import Simulator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -121,6 +124,29 @@ def test_temporary_files_are_beside(tmp_path: Path, write: Write) -> None:
         write(tmp_path / "a.txt", "text")
     write(tmp_path / "b.txt", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("real_time")
+async def test_two_batches_in_one_directory(tmp_path: Path) -> None:
+    """What one is writing is not the other's to remove; a later run of the same journal writes over it."""
+    link, out = tmp_path / "link.db", made_directory(tmp_path / "out")
+    link.symlink_to(tmp_path / "one.db")
+    (tmp_path / "one.db").touch()
+    job, transcript = Job("https://h.example/a.mp3", key="a"), Transcript(text="text")
+    sinks = [ToDirectory(out, Writing("txt", Layout()), tmp_path / name) for name in ("one.db", "two.db", "link.db")]
+    files: dict[str, list[str]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: files.setdefault("written", []).extend(p.name for p in out.iterdir()))
+        for sink in sinks:
+            await sink.put(job, transcript)
+    first, second, third = (name for name in files["written"] if name.endswith(".part"))
+    assert first == third != second
+    (out / first).write_text("left by a killed run")
+    await sinks[1].put(job, transcript)
+    assert (out / first).exists()
+    await sinks[2].put(job, transcript)
+    assert [path.read_text() for path in out.iterdir()] == ["text\n"]
 
 
 def test_a_device_stays_a_device(tmp_path: Path) -> None:

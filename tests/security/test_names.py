@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from volcasr_async.cli.output import file_names, rewrite_file, stable_name, write_file
+from volcasr_async.cli.output import file_names, mark_of, rewrite_file, stable_name, write_file
 from volcasr_async.subtitles import FORMATS
 
 SUFFIXES = sorted({one.suffix for one in FORMATS.values()}, key=len)
@@ -56,7 +56,7 @@ def is_safe(name: str) -> bool:
     plain = PurePosixPath(name).name == name == PureWindowsPath(name).name and PureWindowsPath(name).drive == ""
     said = name.isprintable() and not re.search(r'[<>:"/\\|?*]', name)
     ends = name[0] not in ".- ~" and name[-1] not in ". "
-    room = len(f".{name}.part".encode()) <= 255  # what it is called while it is written
+    room = len(f".{name}.{'0' * 8}.part".encode()) <= 255  # what it is called while it is written
     return plain and said and ends and room and not RESERVED.fullmatch(name)
 
 
@@ -100,7 +100,7 @@ def test_they_can_be_written(number: int) -> None:
         inside = Path(folder, "out")
         inside.mkdir()
         first, second = stable_name(WICKED[number], LONGEST), file_names([WICKED[number]], LONGEST)[0]
-        rewrite_file(inside / first, "text")
+        rewrite_file(inside / first, "text", mark=mark_of(inside / "run.db"))
         write_file(inside / second, "text")
         assert sorted(path.name for path in inside.iterdir()) == sorted([first, second])
         assert [path.name for path in Path(folder).iterdir()] == ["out"]

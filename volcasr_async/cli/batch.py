@@ -171,7 +171,8 @@ def _places(
     """Choose where the journal, the results and the failures lie."""
     if directory is not None:
         made_directory(directory)
-        return journal or directory / _JOURNAL, ToDirectory(directory, writing), failures or directory / _FAILURES
+        record = journal or directory / _JOURNAL
+        return record, ToDirectory(directory, writing, record), failures or directory / _FAILURES
     if journal is None:
         raise CommandError(
             "a batch needs a place for its journal, and for its results",

@@ -25,6 +25,7 @@ _LONGEST_NAME = 80  # letters
 _LONGEST_STEM = 60
 _MOST_BYTES = 200  # file systems take 255, with the digest, the suffix and what a temporary name has beside
 _DIGITS = 16  # of a million keys, two have the same once in forty million lists
+_MARK_DIGITS = 8
 _ANYBODY, _FOLDER = 0o664, 0o775
 """What the umask may take from; whatever it says, results are not everybody's to change."""
 _MOVES_CURSOR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
@@ -139,9 +140,12 @@ def write_file(path: Path, text: str) -> None:
         _write(path, path.with_name(f".{path.name[:40]}.{token_hex(4)}.part"), text)
 
 
-def rewrite_file(path: Path, text: str) -> None:
-    """Write *path* whole or not at all, over what a killed process may have left of the same attempt."""
-    part = path.with_name(f".{path.name}.part")
+def rewrite_file(path: Path, text: str, *, mark: str = "") -> None:
+    """Write *path* whole or not at all, over what a killed process may have left of the same attempt.
+
+    *mark* becomes part of the temporary name: writers with different marks never use the same temporary file.
+    """
+    part = path.with_name(f".{path.name}.{mark}.part" if mark else f".{path.name}.part")
     try:
         part.unlink(missing_ok=True)
     except OSError as error:
@@ -213,6 +217,11 @@ def stable_name(key: str, suffix: str) -> str:
     """Name the file of a key, the same in every run: after its last part, and a digest that tells it from all others."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     return f"{_stem(key, _LONGEST_STEM)}-{digest}.{suffix}"
+
+
+def mark_of(owner: Path) -> str:
+    """Return a short mark of a file, the same in every run and by whatever path the file is named."""
+    return hashlib.sha256(os.fsencode(os.path.realpath(owner))).hexdigest()[:_MARK_DIGITS]
 
 
 def _stem(source: str, longest: int = _LONGEST_NAME) -> str:

@@ -15,7 +15,7 @@ from volcasr_async.cli.formats import Writing
 from volcasr_async.cli.interruptions import interruptions
 from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
-from volcasr_async.cli.output import rewrite_file, stable_name, write_stdout
+from volcasr_async.cli.output import mark_of, rewrite_file, stable_name, write_stdout
 from volcasr_async.cli.words import counted
 from volcasr_async.errors import JournalError, VolcASRError
 from volcasr_async.job import Job
@@ -55,10 +55,15 @@ class Sink(Protocol):
 
 
 class ToDirectory:
-    """A file for each, whole or not at all."""
+    """A file for each result, whole or not at all.
 
-    def __init__(self, directory: Path, writing: Writing) -> None:
+    Temporary names hold a mark of the *journal*. So two batches may write into one directory, and a run overwrites what a
+    killed run of the same journal left.
+    """
+
+    def __init__(self, directory: Path, writing: Writing, journal: Path) -> None:
         self._directory, self._writing = directory, writing
+        self._mark = mark_of(journal)
         self._found: set[str] | None = None
 
     async def put(self, job: Job, transcript: Transcript) -> None:
@@ -79,7 +84,7 @@ class ToDirectory:
             text = self._writing.render(transcript)
         except VolcASRError as error:
             raise CommandError(str(error), "The journal keeps it: take another --format") from error
-        rewrite_file(path, text)
+        rewrite_file(path, text, mark=self._mark)
 
 
 class ToStdout:
