@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -306,6 +307,91 @@ async def test_a_program_may_keep_its_tasks_itself() -> None:
             assert len(sent) == 2
             assert all(at - started < 1 for at, _ in sent)
         assert not isinstance(seen[0], Pending)
+
+
+async def post(receiver: CallbackReceiver, request_id: str, answers: list[int]) -> None:
+    """Post a callback as a server would, whose call goes on after the answer."""
+
+    async def send(message: Message) -> None:
+        if "status" in message:
+            answers.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    path = httpx.URL(receiver.url_for(request_id)).path
+    await receiver({"type": "http", "method": "POST", "path": path}, receive, send)
+
+
+async def test_a_replayed_callback_calls_on_hint_seldom() -> None:
+    """2,000 in ten seconds: the first is heard at once, the others together after 1 s, 2 s, 4 s, ...; all are answered."""
+    heard: list[float] = []
+    answers: list[int] = []
+
+    async def on_hint(request_id: str) -> None:
+        assert request_id == OTHER_ID
+        heard.append(anyio.current_time() - started)
+
+    async with client(Simulator()) as asr:
+        receiver, started = receiver_of(asr, on_hint=on_hint), anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2000):
+                tasks.start_soon(post, receiver, OTHER_ID, answers)
+                await anyio.sleep(0.005)
+            assert answers == [200] * 2000, "the answer waits for no quiet time"
+    assert [round(at) for at in heard] == [0, 1, 3, 7, 15]
+
+
+async def test_the_services_callback_is_heard_after_a_forged_one() -> None:
+    """At the end of the quiet time when it comes within it, else at once; other tasks are not concerned."""
+    heard: list[tuple[str, float]] = []
+    another, answers = str(uuid4()), list[int]()
+
+    async def on_hint(request_id: str) -> None:
+        heard.append((request_id, round(anyio.current_time() - started, 1)))
+
+    async with client(Simulator()) as asr:
+        receiver, started = receiver_of(asr, on_hint=on_hint), anyio.current_time()
+        await post(receiver, OTHER_ID, answers)
+        await anyio.sleep(0.5)
+        await post(receiver, another, answers)
+        await post(receiver, OTHER_ID, answers)
+        await anyio.sleep(1000 - 1)
+        await post(receiver, OTHER_ID, answers)
+    assert heard == [(OTHER_ID, 0), (another, 0.5), (OTHER_ID, 1), (OTHER_ID, 1000)]
+
+
+async def test_a_long_replay_keeps_nobody_longer_than_a_minute() -> None:
+    """Whoever replays for hours does not silence the task for hours."""
+    heard: list[float] = []
+
+    async def on_hint(request_id: str) -> None:
+        heard.append(anyio.current_time())
+
+    async with client(Simulator()) as asr:
+        receiver, answers = receiver_of(asr, on_hint=on_hint), list[int]()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(720):
+                tasks.start_soon(post, receiver, OTHER_ID, answers)
+                await anyio.sleep(5)
+    assert len(heard) < 70
+    assert max(after - before for before, after in pairwise(heard)) < 66
+
+
+async def test_a_call_that_was_cut_off_in_its_quiet_time_silences_nobody() -> None:
+    """The server may cancel it; the next callback takes its place."""
+    heard: list[float] = []
+
+    async def on_hint(request_id: str) -> None:
+        heard.append(round(anyio.current_time() - started, 1))
+
+    async with client(Simulator()) as asr:
+        receiver, started, answers = receiver_of(asr, on_hint=on_hint), anyio.current_time(), list[int]()
+        await post(receiver, OTHER_ID, answers)
+        with anyio.move_on_after(0.3):
+            await post(receiver, OTHER_ID, answers)
+        await post(receiver, OTHER_ID, answers)
+    assert heard == [0, 1]
 
 
 # ---- submit(callback=) ----

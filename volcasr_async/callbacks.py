@@ -21,8 +21,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import anyio
+from msgspec import Struct
 from msgspec.structs import replace
 
+from volcasr_async._clock import now
 from volcasr_async.errors import InputError
 from volcasr_async.job import Job, as_job
 from volcasr_async.models import Task, Transcript
@@ -45,6 +47,10 @@ _MOST_BODY = 16 * 1024 * 1024
 """Bytes that are read and dropped before the answer; the transcript of five hours has half as many."""
 _SLOWEST_BODY_S = 10.0
 _NAME = 32  # hex digits of a request id
+_QUIET_S, _LONGEST_QUIET_S = 1.0, 60.0
+"""Between two calls of `on_hint` for one request id, doubled after each call."""
+_MOST_REMEMBERED = 4096
+"""Request ids; the oldest is forgotten first, and its next callback counts as its first."""
 
 
 class CallbackReceiver:
@@ -54,8 +60,12 @@ class CallbackReceiver:
     *asr* is used in. *secret* signs those paths: at least 16 characters, the same in every process and after a restart; by
     default a new one, which is enough for one process. *poll* is how tasks are asked about when no callback comes.
 
-    *on_hint* is awaited with the task's request id after each callback was answered, for who keeps tasks elsewhere than
-    in a waiting call: ask `VolcASR.query` or `wait` there. A callback may come twice, or too early.
+    *on_hint* is awaited with the task's request id after a callback was answered. It is for a program that keeps its tasks
+    elsewhere than in a waiting call: ask `VolcASR.query` or `wait` there. A callback may come twice, or too early.
+
+    The first callback of a request id calls *on_hint* at once. A quiet time of 1 s follows, which doubles after each call,
+    up to 60 s. Callbacks that come in a quiet time lead to one call together, at its end. So a replayed callback costs
+    little, and the service's own callback is heard after a forged one. The newest 4096 request ids are remembered.
 
     Raises `InputError` for a URL or a secret that cannot serve.
     """
@@ -72,6 +82,7 @@ class CallbackReceiver:
         self._asr, self._poll, self._on_hint = asr, poll, on_hint
         self._public_url = _checked_url(public_url)
         self._secret = _checked_secret(secret)
+        self._repeats: dict[str, _Repeats] = {}
 
     def __repr__(self) -> str:
         return f"<CallbackReceiver at {self._public_url}>"
@@ -153,7 +164,24 @@ class CallbackReceiver:
         if await _drained(receive):
             await _answer(send, 200, (b"content-type", b"application/json"), body=b"{}")
         if self._on_hint is not None:
-            await self._on_hint(request_id)
+            await self._pass_on(request_id, self._on_hint)
+
+    async def _pass_on(self, request_id: str, on_hint: Callable[[str], Awaitable[None]]) -> None:
+        """Call *on_hint* when the quiet time is over, unless another callback of this request id waits for that already."""
+        repeats = self._repeats.setdefault(request_id, _Repeats())
+        if len(self._repeats) > _MOST_REMEMBERED:
+            del self._repeats[next(iter(self._repeats))]
+        if repeats.waited_for:
+            return
+        repeats.waited_for = True
+        try:
+            if (quiet_s := repeats.quiet_until - now()) > 0:
+                await anyio.sleep(quiet_s)
+        finally:
+            repeats.waited_for = False
+        repeats.quiet_until = now() + repeats.quiet_s
+        repeats.quiet_s = min(2 * repeats.quiet_s, _LONGEST_QUIET_S)
+        await on_hint(request_id)
 
     def _request_id(self, path: str) -> str | None:
         """Read whose callback it is from the last segment, whatever the mount path; `None` without a right token."""
@@ -169,6 +197,14 @@ class CallbackReceiver:
         """Sign rather than remember: any process with the secret knows its callbacks, also after a restart."""
         mac = hmac.digest(self._secret, f"volcasr_async callback {name}".encode(), "sha256")
         return f"{name}-{urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+class _Repeats(Struct):
+    """How soon `on_hint` may be called again for one request id."""
+
+    quiet_s: float = _QUIET_S
+    quiet_until: float = float("-inf")
+    waited_for: bool = False
 
 
 def _checked_url(url: str) -> str:
