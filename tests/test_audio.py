@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from io_kit import PLAIN, client, is_idle, needs_proc, open_files
+from io_kit import BASE, PAIR, PLAIN, client, is_idle, needs_proc, open_files
 
 from volcasr_async import (
     AudioBytes,
@@ -25,6 +26,7 @@ from volcasr_async import (
     ServiceError,
     SubmitUncertain,
     TransportError,
+    VolcASR,
 )
 from volcasr_async.protocol.envelope import PIECE_BYTES
 from volcasr_async.sources import SourceLike
@@ -96,9 +98,9 @@ async def test_each_attempt_sends_the_whole(kind: str, tmp_path: Path) -> None:
     assert simulator.violations == []
 
 
-@pytest.mark.parametrize("change", ["shrinks", "grows", "goes"])
+@pytest.mark.parametrize("change", ["shrinks", "grows", "goes", "another"])
 async def test_a_file_that_changes_between_two_attempts(change: str, tmp_path: Path) -> None:
-    """What shrank or went is our error, not a transcript of a part; what grew is sent as it was looked at."""
+    """What changed or went is our error, not a transcript of a part or of another recording; nothing is charged."""
     path = tmp_path / "a.wav"
     path.write_bytes(WAV)
     simulator = Simulator(faults=[Fault("refuse-busy", on="flash", times=1)])
@@ -109,17 +111,83 @@ async def test_a_file_that_changes_between_two_attempts(change: str, tmp_path: P
             if change == "goes":
                 path.unlink()
             else:
-                path.write_bytes(WAV[:-9] if change == "shrinks" else WAV + b"more")
+                path.write_bytes({"shrinks": WAV[:-9], "grows": WAV + b"more", "another": WAV[::-1]}[change])
 
         tasks.start_soon(changes)
-        if change == "grows":
-            assert (await asr.transcribe(path)).text
-            assert simulator.uploads[-1].size == len(WAV)
-        else:
-            with pytest.raises(InputError, match=r"shorter|any more"):
-                await asr.transcribe(path)
-            assert simulator.charges == []
+        with pytest.raises(InputError, match=r"a\.wav (changed.*submit it again|cannot be read any more)"):
+            await asr.transcribe(path)
+        assert simulator.charges == []
     assert is_idle(asr)
+
+
+class Meddling(httpx.AsyncBaseTransport):
+    """A way to the simulator on which something happens after so many parts of a body have left."""
+
+    def __init__(self, simulator: Simulator, after: int, happens: Callable[[], object]) -> None:
+        self.inner, self.after, self.happens = simulator.transport(), after, happens
+        self.left = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        parts = []
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for part in request.stream:
+            parts.append(part)
+            self.left += len(part)
+            if len(parts) == self.after:
+                self.happens()
+        whole = httpx.Request(request.method, request.url, headers=request.headers, content=b"".join(parts))
+        return await self.inner.handle_async_request(whole)
+
+
+def replaced(path: Path) -> None:
+    """As editors and download tools do, with a file of the same size and time."""
+    other, was = path.with_name("new"), path.stat()
+    other.write_bytes(path.read_bytes()[::-1])
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(path)
+
+
+def rewritten(path: Path) -> None:
+    """In place, with as many bytes; a clock of coarse ticks shall tell the two apart."""
+    was = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(was + 1, was + 1))
+
+
+def grown(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+CHANGES = {"replaced": replaced, "rewritten": rewritten, "grown": grown, "cut": lambda path: os.truncate(path, 9)}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("pieces", "after"), [(1, 1), (3, 3), (7, 2), (7, 7)])
+async def test_a_file_that_changes_during_its_upload(change: str, pieces: int, after: int, tmp_path: Path) -> None:
+    """Until its last piece leaves it is noticed: the error names the file and the remedy, and nothing is charged."""
+    path, data = tmp_path / "a.pcm", noise(pieces * PIECE)
+    path.write_bytes(data)
+    simulator = Simulator()
+    way = Meddling(simulator, after, lambda: CHANGES[change](path))
+    async with VolcASR(PAIR, http=httpx.AsyncClient(transport=way), base_url=BASE, limits=Limits(qps=None)) as asr:
+        with pytest.raises(InputError, match=r"a\.pcm changed.*submit it again when nothing writes to it"):
+            await asr.transcribe(AudioFile(path=path, format="pcm"))
+        assert is_idle(asr)
+    assert way.left < len(data) * 4 / 3, "the last piece did not leave"
+    assert simulator.charges == []
+    assert not Path("/proc/self/fd").exists() or open_files(tmp_path) == []
+
+
+async def test_a_file_that_is_deleted_during_its_upload(tmp_path: Path) -> None:
+    """Who has it open still reads all of it."""
+    path, data = tmp_path / "a.pcm", noise(7 * PIECE)
+    path.write_bytes(data)
+    simulator = Simulator()
+    way = Meddling(simulator, 2, path.unlink)
+    async with VolcASR(PAIR, http=httpx.AsyncClient(transport=way), base_url=BASE, limits=Limits(qps=None)) as asr:
+        assert (await asr.transcribe(AudioFile(path=path, format="pcm"))).text
+    assert simulator.uploads[-1].sha256 == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize(("promised", "why"), [(len(WAV) + 1, "only"), (len(WAV) - 1, "more than"), (1, "more than")])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import anyio.to_thread
 
@@ -98,28 +99,49 @@ class _Known(Generic[Local]):
         return self.source.format
 
 
+class _Version(NamedTuple):
+    """What differs between a file and its replacement, or between a file and the same file after a change."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(
+        f"{path} changed after it was looked at, so it was not sent to its end and nothing was recognised: submit it again "
+        "when nothing writes to it any more"
+    )
+
+
 class _FileUpload(_Known[AudioFile]):
     """A file, read block by block in a thread."""
 
     resendable = True
 
-    def __init__(self, source: AudioFile, size: int) -> None:
+    def __init__(self, source: AudioFile, size: int, version: _Version) -> None:
         super().__init__(source)
-        self._path, self.size = source.path, size
+        self._path, self.size, self._version = source.path, size, version
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         block = memoryview(bytearray(min(_BLOCK_BYTES, self.size)))
         left = self.size
-        reader = _Reader(self._path)
+        reader = _Reader(self._path, self._version)
         try:
             while left:
                 count = await anyio.to_thread.run_sync(reader.fill, block[: min(left, len(block))])
                 if not count:
-                    raise InputError(
-                        f"{self._path} became shorter while it was sent: {left} of {self.size} bytes are gone"
-                    )
+                    raise _changed(self._path)
                 for start in range(0, count, PIECE_BYTES):
-                    yield block[start : min(start + PIECE_BYTES, count)]
+                    end = min(start + PIECE_BYTES, count)
+                    if end == left:  # the last piece; without it the service has no recording, and charges nothing
+                        await anyio.to_thread.run_sync(reader.check)
+                    yield block[start:end]
                 left -= count
         finally:
             reader.close()
@@ -179,6 +201,7 @@ def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
     """Open it once: size, container, length. In a thread, for a disk may be slow."""
     path = source.path
     with opened(path) as file:
+        version = _Version.of(os.fstat(file.fileno()))  # before anything is read
         window = Window(file)
         if not window.size:
             raise InputError(f"{path} is empty: there is nothing to recognise")
@@ -186,7 +209,7 @@ def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
         if container is None and is_text(window.read_at(0, HEAD_BYTES)):
             raise InputError(f"{path} is text and no audio; a list of recordings goes to a batch")
         _check(window.size, container, source.label, edition)
-        return _FileUpload(_looked(window, source, container, edition), window.size)
+        return _FileUpload(_looked(window, source, container, edition), window.size, version)
 
 
 def _container(path: Path, window: Window) -> str | None:
@@ -231,17 +254,32 @@ class _Reader:
     a number that is closed under a reader may name another file a moment later.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, version: _Version) -> None:
+        self._path, self._version = path, version
         self._file: io.FileIO | None = None
         self._busy = threading.Lock()
         self._closed = False
 
     def fill(self, block: memoryview) -> int:
         """Fill the block; a short read is no end."""
+        with self._at_work() as closed:
+            return 0 if closed else self._fill(block)
+
+    def check(self) -> None:
+        """Raise `InputError` if the open file, or the file of that path, is not the one that was looked at.
+
+        A file that was only deleted is still whole for its reader.
+        """
+        with self._at_work():
+            self._check_open()
+            with suppress(FileNotFoundError):
+                self._compare(self._path.stat())
+
+    @contextmanager
+    def _at_work(self) -> Iterator[bool]:
         try:
             with self._busy:
-                return 0 if self._closed else self._fill(block)
+                yield self._closed
         except OSError as error:
             raise InputError(f"{self._path} cannot be read any more: {error.strerror or error}") from error
         finally:
@@ -261,6 +299,7 @@ class _Reader:
     def _fill(self, block: memoryview) -> int:
         if self._file is None:
             self._file = io.FileIO(self._path, "rb")
+            self._check_open()
         count = 0
         while count < len(block):
             read = self._file.readinto(block[count:])
@@ -268,3 +307,11 @@ class _Reader:
                 break
             count += read
         return count
+
+    def _check_open(self) -> None:
+        if self._file is not None and not self._file.closed:
+            self._compare(os.fstat(self._file.fileno()))
+
+    def _compare(self, found: os.stat_result) -> None:
+        if _Version.of(found) != self._version:
+            raise _changed(self._path)
