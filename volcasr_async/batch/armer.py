@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+
+import anyio
 
 from volcasr_async._session import Session
 from volcasr_async.batch.board import Board
 from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.rooms import Rooms
-from volcasr_async.batch.signals import Signal
+from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import VolcASRError
+from volcasr_async.sources import AudioUrl
 
 
 class Armer:
     """Looks at local audio and has the journal write "may be sent"; then a job stands on the board.
+
+    Jobs that need no room for their upload, and local files that do, stand in two queues. So links are armed while a file
+    waits for room. The order within each queue is the order of the list. The older head of the two goes first, unless a
+    file waits for room.
 
     *armed* is called when there is more on the board, *fail* where a job cannot be sent.
     """
@@ -33,62 +41,125 @@ class Armer:
         self._session, self._recorder, self._board = session, recorder, board
         self._low, self._ahead = workers, 2 * workers
         self._armed, self._fail = armed, fail
-        self._fresh: deque[Flight] = deque()
+        self._enlisted = 0
+        self._links: deque[tuple[int, Flight]] = deque()
+        self._files: deque[tuple[int, Flight]] = deque()
+        self._links_wanted, self._files_wanted = Signal(), Signal()
         self._arming = 0
-        self._wanted = Signal()
+        self._waits_for_room = False
+        self._error: Exception | None = None
         self.rooms: Rooms = Rooms(session.budget)
         self.stopping: bool = False
 
     @property
     def left(self) -> int:
         """How many are not on the board yet."""
-        return len(self._fresh) + self._arming
+        return len(self._links) + len(self._files) + self._arming
 
     def enlist(self, flight: Flight) -> None:
         """Take in a job that has to be submitted."""
-        self._fresh.append(flight)
+        # A fresh task for a file that still holds its room must not wait behind one that waits for this room.
+        needs_room = not isinstance(flight.job.source, AudioUrl) and not self.rooms.has(flight)
+        self._enlisted += 1
+        (self._files if needs_room else self._links).append((self._enlisted, flight))
         self.hurry()
 
     def hurry(self) -> None:
         """Wake it when half of what was armed is gone: many jobs at once cost it little more than one."""
-        if self._fresh and self._board.armed <= self._low:
-            self._wanted.set()
+        if (self._links or self._files) and self._board.armed <= self._low:
+            self._wake()
 
     def stop(self) -> None:
         """Arm nothing more, and wait for no room."""
         self.stopping = True
         self.rooms.give_up()
-        self._wanted.set()
+        self._wake()
 
     async def run(self) -> None:
         """Keep the board supplied until stopped."""
-        while not self.stopping:
-            count = min(len(self._fresh), self._ahead - self._board.armed)
-            if count <= 0:
-                await self._wanted.wait()
-                continue
-            flights = [self._fresh.popleft() for _ in range(count)]
-            self._arming = count
-            await self._ready(flights)
-            del flights
-            self._arming = 0
-            self._armed()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reported, self._broke, self._arm_links)
+            tasks.start_soon(reported, self._broke, self._arm_files)
+        if self._error is not None:
+            raise self._error
 
-    async def _ready(self, flights: list[Flight]) -> None:
-        """Make these ready for their submit: links together, local audio one by one, as there is room in the air."""
-        links = []
-        for flight in flights:
+    def _broke(self, error: Exception) -> None:
+        self._error = self._error or error
+        self.stop()
+
+    def _wake(self) -> None:
+        self._links_wanted.set()
+        self._files_wanted.set()
+
+    # ---- two queues ----
+
+    async def _arm_links(self) -> None:
+        """Arm what needs no room: as many together as may be, so that the journal is asked seldom."""
+        while not self.stopping:
+            flights = self._next_links()
+            if not flights:
+                await self._links_wanted.wait()
+                continue
+            self._files_wanted.set()  # the head of that queue may be the older one now
+            ready = []
+            for flight in flights:
+                if flight.is_prepared or await self._prepare(flight):
+                    ready.append(flight)
+                else:
+                    self._ended()
+            await self._launch(ready)
+            del flights, flight, ready
+
+    async def _arm_files(self) -> None:
+        """Arm local files one by one, as there is room in the air."""
+        while not self.stopping:
+            flight = self._next_file()
+            if flight is None:
+                await self._files_wanted.wait()
+                continue
+            self._links_wanted.set()
             if not flight.is_prepared and not await self._prepare(flight):
-                continue
-            if flight.upload is None or self.rooms.has(flight):
-                links.append(flight)
-                continue
-            await self._launch(links)
-            links = []
-            if not await self.rooms.take(flight, flight.upload):
-                return
-            await self._launch([flight])
-        await self._launch(links)
+                self._ended()
+            elif await self._has_room(flight):
+                await self._launch([flight])
+            del flight
+
+    def _next_links(self) -> list[Flight]:
+        """Take the links that go before the first file: all of them while a file waits for room."""
+        flights: list[Flight] = []
+        first_file = self._files[0][0] if self._files and not self._waits_for_room else math.inf
+        while self._links and self._links[0][0] < first_file and self._free > 0:
+            flights.append(self._links.popleft()[1])
+            self._arming += 1
+        return flights
+
+    def _next_file(self) -> Flight | None:
+        """Take the first file, unless links go before it."""
+        if not self._files or self._free <= 0 or (self._links and self._links[0][0] < self._files[0][0]):
+            return None
+        self._arming += 1
+        return self._files.popleft()[1]
+
+    @property
+    def _free(self) -> int:
+        """How many more may be armed ahead of their turn."""
+        return self._ahead - self._board.armed - self._arming
+
+    async def _has_room(self, flight: Flight) -> bool:
+        """Wait for room for an upload while links pass; false when that was given up."""
+        if flight.upload is None:
+            return True
+        self._waits_for_room = True
+        self._links_wanted.set()  # has effect only if this waits
+        try:
+            return await self.rooms.take(flight, flight.upload)
+        finally:
+            self._waits_for_room = False
+
+    def _ended(self) -> None:
+        """Count out a job that failed before it was armed."""
+        self._arming -= 1
+        self._armed()
 
     async def _prepare(self, flight: Flight) -> bool:
         """Make the order and look at local audio; bad input is the job's outcome."""
