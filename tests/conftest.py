@@ -14,6 +14,8 @@ import trio
 from hypothesis import settings
 from trio.testing import MockClock
 
+from volcasr_async._recent import RECENT
+
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.register_profile("default", max_examples=100, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -80,6 +82,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.param == "asyncio":
         return "asyncio", {} if real else {"loop_factory": JumpingLoop}
     return "trio", {} if real else {"clock": MockClock(autojump_threshold=0)}
+
+
+@pytest.fixture(autouse=True)
+def _forget_closed_clients() -> None:
+    """No test waits for the requests of an earlier one, whose client had the same credentials."""
+    RECENT.clear()
 
 
 @pytest.fixture

@@ -145,10 +145,10 @@ async def test_a_start_counts_from_when_it_left() -> None:
         budget = KeyBudget(Limits(qps=1, concurrency=5))
         turn = await budget.take()
         await anyio.sleep(held_up)
-        budget.left(turn)
+        await budget.confirm(turn)
         assert await seconds_until(budget) == pytest.approx(1.04, abs=0.02)
     free = KeyBudget(Limits(qps=None))
     turn = await free.take()
     await anyio.sleep(0.5)
-    free.left(turn)
+    await free.confirm(turn)
     assert await seconds_until(free) < 0.25

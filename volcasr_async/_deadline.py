@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import anyio
 
+from volcasr_async._clock import now
 from volcasr_async._session import claimed
+from volcasr_async._timeouts import Deadline
 from volcasr_async.errors import WaitTimeout
 from volcasr_async.protocol.progress import Progress
 
@@ -18,8 +20,10 @@ _log = logging.getLogger("volcasr_async")
 
 async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]) -> _T | None:
     """Do the work until the deadline, which gives `None`; when the caller cancels it, say what goes on elsewhere."""
+    deadline = Deadline()
+    deadline.at = now() + limit
     try:
-        with anyio.move_on_after(limit):
+        with deadline:
             return await work
     except anyio.get_cancelled_exc_class():
         task = claimed(progress)

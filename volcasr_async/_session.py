@@ -98,10 +98,10 @@ class Session:
         upload = upload if submitting else None
         job, begun = self.telemetry.watched, False
 
-        def leaving() -> None:
+        async def leaving() -> None:
             nonlocal begun
+            await self.budget.confirm(turn)
             begun = True
-            self.budget.left(turn)
 
         try:
             if job is None:
@@ -124,7 +124,7 @@ class Session:
         progress: Progress,
         call: Call,
         upload: Upload | None,
-        leaving: Callable[[], None],
+        leaving: Callable[[], Awaitable[None]],
         record: ExchangeRecord | None = None,
     ) -> Step:
         patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout

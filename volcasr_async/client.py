@@ -15,6 +15,7 @@ from volcasr_async._audio import Upload
 from volcasr_async._budget import Budget, KeyBudget, Stats
 from volcasr_async._deadline import timed_out, within
 from volcasr_async._hints import Bell, Hints, called_back, paced
+from volcasr_async._recent import RECENT
 from volcasr_async._session import Defaults, Session, claimed, watched
 from volcasr_async._transport import MOST_CONNECTIONS, Door
 from volcasr_async.batch import Batch
@@ -82,9 +83,10 @@ class VolcASR:
         chosen = as_edition(edition, cluster=cluster) if edition is not None else None
         self._limits, self._grace = limits, retry.grace
         self._hints = Hints()
-        self._budget: Budget = KeyBudget(limits)
         self._door = Door(base, connections=limits.concurrency, http=http)
         access = Access(credentials or credentials_from(os.environ), self._door.host, self._door.base_path)
+        key = RECENT.key_of(access.host, access.credentials) if self._door.leads_to_network else None
+        self._budget: Budget = KeyBudget(limits, key)
         defaults = Defaults(chosen, options, cluster)
         self._telemetry = Telemetry(observe, base, self._budget)
         self._session = Session(self._door, access, self._budget, Rules(retry, poll), defaults, self._telemetry)
@@ -102,8 +104,9 @@ class VolcASR:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that this client opened."""
+        """Close the connections that this client opened. Those of other event loops are closed in their loops."""
         self._telemetry.close()
+        self._budget.close()
         with anyio.CancelScope(shield=True):
             await self._door.aclose()
 

@@ -120,27 +120,82 @@ def test_a_broken_rate_remembers_more_than_a_second(rate: float, starts: tuple[f
     assert pace.delay(starts[-1], rate) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(("held_up_s", "counts_from_s"), [(0.004, 0.0), (0.006, 0.006), (0.5, 0.5)])
-def test_from_when_a_start_counts(held_up_s: float, counts_from_s: float) -> None:
-    """From when it left; a few milliseconds are what any request takes to leave."""
+@pytest.mark.parametrize("held_up_s", [0.006, 0.5, 6.0])
+def test_from_when_a_start_counts_that_is_made_again(held_up_s: float) -> None:
+    """From its second start; the first is forgotten."""
     for now in (0.0, 10.0):
         pace = Pace()
         pace.start(now, 1.0)
-        pace.left(now, now + held_up_s)
-        assert pace.delay(now + 1, 1.0) == pytest.approx(counts_from_s + 0.04)
-        assert pace.let_through(now + 0.9) == 1
+        pace.withdraw(now, 1.0)
+        assert pace.let_through(now) == 0
+        assert pace.delay(now + held_up_s, 1.0) == 0
+        pace.start(now + held_up_s, 1.0)
+        assert pace.delay(now + held_up_s, 1.0) == pytest.approx(1.04)
+        assert pace.let_through(now + held_up_s) == 1
 
 
-def test_late_leavers_stay_in_order() -> None:
-    """One that left last counts last, whichever started first, and one that was forgotten changes nothing."""
+def test_a_withdrawn_start_gives_its_place_to_the_next() -> None:
+    """Twenty requests, each of which waits four gaps for its connection, leave about as fast as the rate allows."""
+    pace = Pace()
+    waiting: list[float] = []
+    left: list[float] = []
+    made = withdrawn = 0
+    for tick in range(8000):  # two seconds in steps of a quarter of a millisecond
+        at = tick / 4000
+        while waiting and at - waiting[0] >= 0.2:
+            pace.withdraw(waiting.pop(0), 20.0)
+            withdrawn += 1
+        if len(left) < withdrawn and pace.delay(at, 20.0) == 0:
+            pace.start(at, 20.0)
+            left.append(at)
+        if len(left) == withdrawn and made < 20 and pace.delay(at, 20.0) == 0:
+            pace.start(at, 20.0)
+            waiting.append(at)
+            made += 1
+    assert len(left) == 20
+    assert left[-1] < 1.5  # with a rate that is halved meanwhile: 2.1
+
+
+@pytest.mark.parametrize("stalled_s", [0.9, 6.0])
+def test_many_withdrawn_starts_do_not_make_a_burst(stalled_s: float) -> None:
+    """Ten requests waited for their connections together. Made again one after another, they do not start together."""
+    pace = Pace()
+    for number in range(10):
+        pace.start(number / 10, 10.0)
+    at, again = stalled_s, []
+    for number in range(10):
+        pace.withdraw(number / 10, 10.0)
+        at += pace.delay(at, 10.0)
+        pace.start(at, 10.0)
+        again.append(at)
+    assert all(later - earlier > 0.02 for earlier, later in pairwise(again))
+    assert again[-1] <= stalled_s + 1.04
+
+
+def test_a_start_that_was_forgotten_is_withdrawn_without_harm() -> None:
+    """Another one is not taken back in its place."""
     pace = Pace()
     for at in (0.0, 0.1, 0.2):
         pace.start(at, None)
-    pace.left(0.0, 0.3)
-    assert pace.delay(1.0, 3.0) == pytest.approx(0.14)  # the earliest is now the one of 0.1
-    pace.left(0.05, 0.9)
-    assert pace.let_through(1.05) == 3
-    assert pace.let_through(1.15) == 2
+    pace.withdraw(0.05, None)
+    assert pace.let_through(0.9) == 3
+
+
+def test_starts_that_are_adopted_come_first() -> None:
+    """What another client started fills the second as one's own starts do."""
+    pace = Pace()
+    pace.start(1.0, None)
+    pace.adopt([0.5, 0.1])
+    assert pace.starts == (0.1, 0.5, 1.0)
+    assert pace.delay(1.0, 3.0) == pytest.approx(0.14)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(20.0, 1.04), (2.5, 1.24), (0.5, 2.04)])
+def test_a_full_second_is_assumed(rate: float, seconds: float) -> None:
+    """Nothing starts until what may have started has left the window of the rate, guard and all."""
+    pace = Pace()
+    pace.fill(10.0, rate)
+    assert pace.delay(10.0, rate) == pytest.approx(seconds)
 
 
 def test_the_last_second_is_one_second() -> None:

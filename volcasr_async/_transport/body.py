@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
-import anyio
 import anyio.lowlevel
 import httpx
 
 from volcasr_async._audio import Upload
 from volcasr_async._clock import now
+from volcasr_async._timeouts import Deadline
 from volcasr_async.errors import Sent
 from volcasr_async.protocol.envelope import Base64Feed
 from volcasr_async.protocol.messages import Call
@@ -28,19 +28,22 @@ class Body(httpx.AsyncByteStream):
         self,
         call: Call,
         upload: Upload | None,
-        leaving: Callable[[], None] = lambda: None,
+        leaving: Callable[[], Awaitable[None]] | None = None,
         *,
         write_s: float = math.inf,
         answer_s: float = math.inf,
     ) -> None:
         self._call, self._upload, self._leaving = call, upload, leaving
         self._write_s, self._answer_s = write_s, answer_s
-        self.scope = anyio.CancelScope()
+        self.scope: Deadline = Deadline()
         """The exchange runs in it. It ends *answer_s* after all has left, but for what `came` adds."""
+        self.silence_s: float = math.inf
+        """How long the reply, or the next piece of it, may be waited for, for an engine that does not see to that."""
+        self._answered_by = math.inf
         self.length = call.content_length(upload.size if upload else 0)
         self._begun = self._done = False
         self.broken: Exception | None = None
-        """What the audio's own source raised, which is no failure of the way."""
+        """What the audio's own source, or *leaving*, raised. It is not a failure of the connection."""
         self._running: AsyncGenerator[bytes, None] | None = None
 
     @property
@@ -53,15 +56,37 @@ class Body(httpx.AsyncByteStream):
         """All of it where it is short enough to leave in one piece, for an engine that makes use of that."""
         return self._call.prefix if self._upload is None else None
 
-    def leave(self) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether the deadline that comes next is the one for silence."""
+        return self._done and self.scope.at < self._answered_by
+
+    async def begin(self) -> None:
+        """Await *leaving*, once, before the first byte of the request leaves. Until then nothing is sent."""
+        leaving, self._leaving = self._leaving, None
+        if leaving is None:
+            return
+        try:
+            await leaving()
+        except Exception as error:
+            self.broken = error
+            raise
+
+    async def leave(self) -> None:
         """Note that `whole` leaves now, past the pieces."""
-        self._begun = self._done = True
-        self.scope.deadline = now() + self._answer_s
-        self._leaving()
+        await self.begin()
+        self._begun = True
+        self._ends()
+
+    def heard(self) -> None:
+        """Note that the head of the reply, or a piece of it, has come."""
+        if self._done:
+            self.scope.at = min(self._answered_by, now() + self.silence_s)
 
     def came(self, size: int) -> None:
         """Give a long reply the time that so many bytes of it may take."""
-        self.scope.deadline += size / SLOWEST_REPLY
+        self._answered_by += size / SLOWEST_REPLY
+        self.scope.at += size / SLOWEST_REPLY
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._running = self._pieces()
@@ -78,19 +103,19 @@ class Body(httpx.AsyncByteStream):
             await self._running.aclose()
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        await self.begin()
         self._begun = True
-        self._leaving()
         self._leaves()
         yield self._call.prefix
         if self._upload is not None:
             feed = Base64Feed()
             async with aclosing(self._upload.pieces()) as pieces:
                 try:
-                    self.scope.deadline = math.inf  # the source takes its time
+                    self.scope.at = math.inf  # the source takes its time
                     async for piece in pieces:
                         self._leaves()
                         yield feed.feed(piece)
-                        self.scope.deadline = math.inf
+                        self.scope.at = math.inf
                         # Where the other side takes all at once, a body that never yields stalls the loop for 40 ms.
                         await anyio.lowlevel.checkpoint()
                 except Exception as error:
@@ -98,9 +123,15 @@ class Body(httpx.AsyncByteStream):
                     raise
             self._leaves()
             yield feed.flush() + self._call.suffix
+        self._ends()
+
+    def _ends(self) -> None:
+        """Bound the time until the reply has been read."""
+        moment = now()
         self._done = True
-        self.scope.deadline = now() + self._answer_s
+        self._answered_by = moment + self._answer_s
+        self.scope.at = min(self._answered_by, moment + self.silence_s)
 
     def _leaves(self) -> None:
         """Bound the time in which a piece is taken and, should the other side not take the rest, is answered."""
-        self.scope.deadline = now() + self._write_s + self._answer_s
+        self.scope.at = now() + self._write_s + self._answer_s

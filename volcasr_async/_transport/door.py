@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -14,11 +15,13 @@ import httpx
 from msgspec.structs import replace
 
 from volcasr_async._audio import Upload
+from volcasr_async._loops import LoopEnd, PerLoop
 from volcasr_async._transport.body import SLOWEST_REPLY, Body
 from volcasr_async._transport.engine import ANSWER, WRITE_S, Engine
 from volcasr_async._transport.guest import Guest
 from volcasr_async._transport.lanes import Lanes
 from volcasr_async._transport.replies import decoded
+from volcasr_async._transport.security import Security
 from volcasr_async._version import __version__
 from volcasr_async.environment import is_loopback
 from volcasr_async.errors import ConfigurationError, InputError, TransportError
@@ -30,6 +33,26 @@ MOST_CONNECTIONS = 64
 _NOTHING_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
 
 
+class _Connections:
+    """The engine of one event loop. It is closed when the loop ends."""
+
+    def __init__(self, make: Callable[[], Engine]) -> None:
+        self.engine = make()
+        self.end: LoopEnd | None = None
+
+    async def guard(self) -> None:
+        """Register for the end of the loop."""
+        if self.end is None:
+            self.end = LoopEnd(self.engine.aclose)
+            await self.end.begin()
+
+    async def aclose(self) -> None:
+        """Close the engine now."""
+        await self.engine.aclose()
+        if self.end is not None:
+            await self.end.aclose()
+
+
 class Door:
     """Sends calls to one base URL. Closes what it opened, and leaves open what it was given."""
 
@@ -39,11 +62,15 @@ class Door:
         self.base_path: str = parts.path
         self._closed = False
         library: ModuleType = httpx
+        self._guest: Guest | None = None
         if http is None or isinstance(http, str):
-            self._engine = engine_of(http or "httpx", base_url, min(connections, MOST_CONNECTIONS))
+            make = engine_of(http or "httpx", base_url, min(connections, MOST_CONNECTIONS))
+            self._connections: PerLoop[_Connections] = PerLoop(lambda: _Connections(make))
         else:
-            self._engine = guest = Guest(base_url, http)
-            library = guest.library
+            self._guest = Guest(base_url, http)
+            library = self._guest.library
+        self.leads_to_network: bool = self._guest is None or self._guest.is_pooled
+        """Whether requests certainly reach the host; a transport of the caller's may lead anywhere."""
         self._nothing_sent = tuple(getattr(library, name) for name in _NOTHING_SENT)
         # httpcore (1.0.9) lets a record of TLS that cannot be read through as it is.
         ours, theirs = (httpx.TransportError, httpx.DecodingError), (library.TransportError, library.DecodingError)
@@ -56,24 +83,27 @@ class Door:
         ]
 
     async def send(
-        self, call: Call, upload: Upload | None, *, reply_timeout: float, leaving: Callable[[], None] = lambda: None
+        self,
+        call: Call,
+        upload: Upload | None,
+        *,
+        reply_timeout: float,
+        leaving: Callable[[], Awaitable[None]] | None = None,
     ) -> Reply:
         """Make one attempt; `TransportError` says what of it had left when it broke.
 
-        *leaving* is called when there is a connection and the request begins to leave.
+        *leaving* is awaited when there is a connection, before the first byte of the request leaves. What it raises
+        comes out as it is, and nothing is sent then.
         """
         if self._closed:
             raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
+        engine = self._guest or await self._engine()
         body = Body(call, upload, leaving, write_s=WRITE_S, answer_s=ANSWER * reply_timeout)
         headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
         try:
             with body.scope:
-                return await _plain(await self._engine.post(call.path, headers, body, reply_timeout=reply_timeout))
-            raise TransportError(
-                f"the reply of {self.host} came too slowly: {ANSWER * reply_timeout:g} s, and a second more for each "
-                f"{SLOWEST_REPLY // 1024} KiB that came, have passed",
-                sent=body.sent,
-            )
+                return await _plain(await engine.post(call.path, headers, body, reply_timeout=reply_timeout))
+            raise TransportError(self._too_slow(body, reply_timeout), sent=body.sent)
         except self._failures as error:
             if error is body.broken:
                 raise  # the audio came from an HTTP response, say, and that broke
@@ -83,9 +113,31 @@ class Door:
                 await body.aclose()
 
     async def aclose(self) -> None:
-        """Close our own connections, and send nothing any more."""
+        """Close our own connections, and send nothing any more. Those of other event loops are closed there."""
         self._closed = True
-        await self._engine.aclose()
+        if self._guest is not None:
+            return
+        here = self._connections.peek()
+        for loop, connections in self._connections.clear():
+            if connections is not here and connections.end is not None:
+                connections.end.close_in(loop)
+        if here is not None:
+            await here.aclose()
+
+    async def _engine(self) -> Engine:
+        """Return the engine of the running event loop."""
+        connections = self._connections.get()
+        if connections.end is None:
+            await connections.guard()
+        return connections.engine
+
+    def _too_slow(self, body: Body, reply_timeout: float) -> str:
+        if body.is_silent:
+            return f"ReadTimeout on the way to {self.host}: nothing came for {reply_timeout:g} s"
+        return (
+            f"the reply of {self.host} came too slowly: {ANSWER * reply_timeout:g} s, and a second more for each "
+            f"{SLOWEST_REPLY // 1024} KiB that came, have passed"
+        )
 
     def _translated(self, error: Exception, body: Body) -> TransportError:
         """Turn the HTTP library's error into ours."""
@@ -95,11 +147,12 @@ class Door:
         return TransportError(f"{type(error).__name__} on the way to {self.host}: {why}", sent=sent)
 
 
-def engine_of(name: str, base_url: str, connections: int) -> Engine:
-    """Make the engine of that name: "httpx", or "aiohttp" of the extra `[speed]`."""
-    proxy = _proxy(base_url)
+def engine_of(name: str, base_url: str, connections: int) -> Callable[[], Engine]:
+    """Return what makes the engine of that name: "httpx", or "aiohttp" of the extra `[speed]`."""
+    proxy, security = _proxy(base_url), Security()
     if name == "httpx":
-        return Lanes(base_url, connections, proxy=_usable(proxy, "http", "https", "socks5", "socks5h"))
+        proxy = _usable(proxy, "http", "https", "socks5", "socks5h")
+        return partial(Lanes, base_url, connections, security, proxy=proxy)
     if name != "aiohttp":
         raise InputError(
             f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx'
@@ -110,7 +163,7 @@ def engine_of(name: str, base_url: str, connections: int) -> Engine:
         raise ConfigurationError(
             'http="aiohttp" needs aiohttp 3.12 or later: pip install "volcasr-async[speed]"'
         ) from error
-    return Express(base_url, connections, proxy=_usable(proxy, "http", "https"))
+    return partial(Express, base_url, connections, security, proxy=_usable(proxy, "http", "https"))
 
 
 def _usable(proxy: str | None, *schemes: str) -> str | None:

@@ -7,7 +7,7 @@ have a lost submit sent again; this one keeps the difference between what never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -23,7 +23,6 @@ from volcasr_async.errors import ConfigurationError
 from volcasr_async.protocol.messages import Reply
 
 _ENDING_S = 5.0
-_SHORT = 65536  # bytes
 
 # The first that fits counts.
 _NAMES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -42,10 +41,10 @@ _NAMES: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 class Express:
     """Sends through aiohttp; replies are read to their end, so that the connection is free at once."""
 
-    def __init__(self, base_url: str, most: int, *, proxy: str | None = None) -> None:
+    def __init__(self, base_url: str, most: int, security: Security, *, proxy: str | None = None) -> None:
         self._base, self._proxy = base_url, proxy
         self._gate = anyio.Semaphore(most)
-        self._security = Security()
+        self._security = security
         self._session: aiohttp.ClientSession | None = None
         self._making = anyio.Lock()
         self._patience: dict[float, aiohttp.ClientTimeout] = {}
@@ -56,6 +55,7 @@ class Express:
     async def post(self, path: str, headers: Headers, body: Body, *, reply_timeout: float) -> Reply:
         """Send; read the reply whole, at most `LONGEST_REPLY` bytes of it."""
         session = self._session or await self._open()
+        body.silence_s = reply_timeout
         limits = self._patience.get(reply_timeout) or self._patient(reply_timeout)
         if self._gate.value:
             self._gate.acquire_nowait()
@@ -64,7 +64,7 @@ class Express:
         try:
             if body.whole is None:
                 return await self._upload(session, path, headers, body, limits)
-            return await self._exchange(session, path, headers, _Short(body), limits, body.came)
+            return await self._exchange(session, path, headers, _Short(body), limits, body)
         except (aiohttp.ClientError, OSError) as error:
             if body.broken is not None:
                 raise body.broken from None
@@ -86,12 +86,13 @@ class Express:
         headers: Headers,
         data: Any,
         limits: aiohttp.ClientTimeout,
-        came: Callable[[int], None],
+        body: Body,
     ) -> Reply:
         async with session.post(
             self._base + path, data=data, headers=headers, timeout=limits, allow_redirects=False, proxy=self._proxy
         ) as reply:
-            return Reply(reply.status, _texts(reply), await _read(reply, came))
+            body.heard()
+            return Reply(reply.status, _texts(reply), await _read(reply, body))
 
     async def _upload(
         self, session: aiohttp.ClientSession, path: str, headers: Headers, body: Body, limits: aiohttp.ClientTimeout
@@ -100,7 +101,7 @@ class Express:
         pieces = _Pieces(body)
         try:
             async with asyncio.timeout(None) as pieces.watch:
-                return await self._exchange(session, path, headers, pieces, limits, body.came)
+                return await self._exchange(session, path, headers, pieces, limits, body)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ClientError):
                 raise
@@ -126,9 +127,9 @@ class Express:
 
     def _patient(self, reply_timeout: float) -> aiohttp.ClientTimeout:
         connect = patience(reply_timeout)["connect"]
-        self._patience[reply_timeout] = aiohttp.ClientTimeout(
-            connect=connect, sock_connect=connect, sock_read=reply_timeout
-        )
+        # The timeout for reading is the body's: aiohttp's own would fire before a reply is read that came while the
+        # process was stopped.
+        self._patience[reply_timeout] = aiohttp.ClientTimeout(connect=connect, sock_connect=connect)
         return self._patience[reply_timeout]
 
 
@@ -140,7 +141,7 @@ class _Short(aiohttp.payload.BytesPayload):
         self._body = body
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self._body.leave()
+        await self._body.leave()
         await super().write_with_length(writer, content_length)
 
 
@@ -186,13 +187,13 @@ def _texts(reply: aiohttp.ClientResponse) -> Mapping[str, str]:
     return {name.decode("ascii", "replace").lower(): text_of(value) for name, value in reply.raw_headers}
 
 
-async def _read(reply: aiohttp.ClientResponse, came: Callable[[int], None]) -> bytes:
-    length = reply.content_length
-    if length is not None and length <= _SHORT:
-        return await reply.read()
+async def _read(reply: aiohttp.ClientResponse, body: Body) -> bytes:
+    if reply.content.is_eof():
+        return await reply.read()  # all of it has come
     announced(reply.headers)
-    pieces = Pieces(came)
+    pieces = Pieces(body.came)
     async for part in reply.content.iter_any():
+        body.heard()
         if not pieces.add(part):
             reply.close()
             raise too_long()

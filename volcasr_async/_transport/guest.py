@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
 import httpx
 
+from volcasr_async._loops import listen_for_forks, running_loop
 from volcasr_async._transport.body import Body
 from volcasr_async._transport.engine import Headers, patience
 from volcasr_async._transport.replies import read_bounded
+from volcasr_async.errors import ConfigurationError
 from volcasr_async.protocol.messages import Reply
 
 
@@ -21,13 +25,20 @@ class Guest:
         self._base, self._http = base_url, http
         self._is_transport = hasattr(http, "handle_async_request")
         self.library = _library_of(http)
+        self.is_pooled: bool = isinstance(http, (self.library.AsyncClient, self.library.AsyncHTTPTransport))
+        """Whether it keeps connections, which belong to one event loop and lead to the network."""
+        self._owner: tuple[object, int] | None = None
+        self._claiming = threading.Lock()
         self._urls: dict[str, Any] = {}
+        listen_for_forks(self)
 
     async def post(self, path: str, headers: Headers, body: Body, *, reply_timeout: float) -> Reply:
         """Call a transport directly: the client above it costs 200 us and more, for nothing that we use.
 
         A client's own `build_request` would add its cookies, headers and parameters, which are meant for others.
         """
+        if self.is_pooled:
+            self._claim()
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = self.library.URL(self._base + path)  # parsing one costs 20 us
@@ -47,6 +58,24 @@ class Guest:
 
     async def aclose(self) -> None:
         """Leave it open."""
+
+    def after_fork(self) -> None:
+        """Make a new lock. Another thread may have held it during the fork."""
+        self._claiming = threading.Lock()
+
+    def _claim(self) -> None:
+        """Refuse another event loop than the first one: the connections of a pool work in the loop that opened them."""
+        loop = running_loop()
+        if self._owner is None:
+            with self._claiming:
+                self._owner = self._owner or (loop, os.getpid())
+        if self._owner[0] is not loop or self._owner[1] != os.getpid():
+            kind = type(self._http).__name__
+            raise ConfigurationError(
+                f"http={kind}(...) was used by this client in another event loop, and its connections belong to that loop. "
+                "Leave http out, then VolcASR makes connections for each event loop. Or make one VolcASR with one "
+                f"{kind} for each event loop"
+            )
 
 
 def _library_of(http: Any) -> ModuleType:

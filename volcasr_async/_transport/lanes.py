@@ -40,7 +40,7 @@ class Lanes:
     Replies are read to their end inside the lane, so that it is free at once.
     """
 
-    def __init__(self, base_url: str, most: int, *, proxy: str | None = None) -> None:
+    def __init__(self, base_url: str, most: int, security: Security, *, proxy: str | None = None) -> None:
         parts = urlsplit(base_url)
         self._base = base_url
         self._secure = parts.scheme == "https"
@@ -49,7 +49,7 @@ class Lanes:
         self._all: dict[Lane, Road] = {}
         self._gate = anyio.Semaphore(most, fast_acquire=True)
         self._proxy = httpx.Proxy(proxy) if proxy else None
-        self._security = Security()
+        self._security = security
 
     def __repr__(self) -> str:
         return f"<Lanes [{len(self._all)} open, {len(self._free)} free]>"
@@ -61,8 +61,10 @@ class Lanes:
         request = httpcore.Request("POST", url, headers=headers, content=body, extensions=limits)
         async with self._gate:
             lane = await self._take(url)
+            road = self._all[lane]
+            road.leaving = body.begin
             try:
-                reply = await _through(lane, request, self._all[lane], body.came)
+                reply = await _through(lane, request, road, body.came)
             except BaseException as error:
                 # Cut off between two steps, a connection is neither used nor closed: this one is not used again.
                 await self._drop(lane)
@@ -71,7 +73,7 @@ class Lanes:
                 if type(error).__module__.partition(".")[0] == "socksio":  # httpcore lets it through as it is
                     raise httpx.ProxyError(f"what the SOCKS proxy answers cannot be read: {error}") from error
                 raise
-            if self._all[lane].is_clean:
+            if road.is_clean and lane in self._all:
                 self._free.append(lane)
             else:
                 await self._drop(lane)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import httpcore
+
+from volcasr_async._clock import now
+from volcasr_async._timeouts import GRACE_S, LATE_S
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LAST_CHUNK: Final = re.compile(rb"0\r\n\r\n")
@@ -19,6 +22,8 @@ class Road(httpcore.AsyncNetworkBackend):
 
     def __init__(self) -> None:
         self._stream: OneReply | None = None
+        self.leaving: Callable[[], Awaitable[None]] | None = None
+        """Awaited before the head of the next request leaves."""
 
     async def connect_tcp(
         self,
@@ -29,8 +34,14 @@ class Road(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect as httpcore would by itself."""
-        self._stream = OneReply(await _backend().connect_tcp(host, port, timeout, local_address, socket_options))
+        inner = await _backend().connect_tcp(host, port, timeout, local_address, socket_options)
+        self._stream = OneReply(inner, self._leave)
         return self._stream
+
+    async def _leave(self) -> None:
+        leaving, self.leaving = self.leaving, None
+        if leaving is not None:
+            await leaving()
 
     def follow(self, status: int, headers: Mapping[str, str]) -> None:
         """Expect the body that a head promised."""
@@ -56,14 +67,18 @@ def _backend() -> httpcore.AsyncNetworkBackend:
     return cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
 
+async def _at_once() -> None:
+    """Let a request leave without waiting."""
+
+
 class OneReply(httpcore.AsyncNetworkStream):
     """A connection that hands out one reply, and keeps back what came after it.
 
     httpcore (1.0.9) would take that for the reply to the next request: one recording would get another's transcript.
     """
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpcore.AsyncNetworkStream, leaving: Callable[[], Awaitable[None]] = _at_once) -> None:
+        self._inner, self._leaving = inner, leaving
         self._over: OneReply | None = None
         self._rest = b""
         # What comes before a request, such as a proxy's bytes, is handed out as it comes.
@@ -94,10 +109,20 @@ class OneReply(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
         """Read to the end of the present head or body at most."""
         if not self._rest:
-            self._rest = await self._inner.read(max_bytes, timeout)
+            self._rest = await self._read(max_bytes, timeout)
         end = self._end() or len(self._rest)
         data, self._rest = self._rest[:end], self._rest[end:]
         return data
+
+    async def _read(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109
+        """Read; look once more where the timeout came much too late, because the process had been stopped."""
+        began = now()
+        try:
+            return await self._inner.read(max_bytes, timeout)
+        except httpcore.ReadTimeout:
+            if timeout is None or now() - began <= timeout + LATE_S:
+                raise
+        return await self._inner.read(max_bytes, min(timeout, GRACE_S))
 
     def _end(self) -> int:
         """Tell how much of what came belongs to the head, or to the body."""
@@ -115,6 +140,7 @@ class OneReply(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Write all of it; a request's head has a write of its own, and neither JSON nor base64 begins like one."""
         if buffer.startswith(b"POST "):
+            await self._leaving()
             self.begin()
         await self._inner.write(buffer, timeout)
 
@@ -125,7 +151,7 @@ class OneReply(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """Put TLS over it."""
-        self._over = OneReply(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        self._over = OneReply(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._leaving)
         return self._over
 
     async def aclose(self) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections import deque
+from collections.abc import Iterable
 
 from volcasr_async.policies import PollPolicy, RetryPolicy
 
 GUARD_S = 0.04
 """Added to each second that is counted: on the way to the service one request may be slower than the next."""
 _MEMORY_S = 1.0
-_PROMPT_S = 0.005
 _CLIMB_SHARE = 0.02
 _SUBMIT_SHARE = 0.48
 _RUSH_AGES = 1.5
@@ -47,14 +46,14 @@ def retry_pause(policy: RetryPolicy, *, failures: int, draw: float, asked: float
 class Pace:
     """Keeps starts under a rate: no second holds more than *rate* of them (rounded up); they come evenly, but for half a gap.
 
-    Pure arithmetic: `delay` says how long the next start has to wait, `start` counts one, `refused` takes one back that the
-    service did not let through, `hold` keeps everything back until a moment.
+    Pure arithmetic: `delay` says how long the next start has to wait, `start` counts one, `withdraw` takes one back that
+    did not leave, `refused` one that the service did not let through, `hold` keeps everything back until a moment.
     """
 
     def __init__(self) -> None:
         self._starts: deque[float] = deque()
         self._refused: deque[float] = deque()
-        self._due = self._held = -math.inf
+        self._due = self._held = self._even_since = -math.inf
 
     def delay(self, now: float, rate: float | None) -> float:
         """Tell how long the next start has to wait, in seconds."""
@@ -71,17 +70,42 @@ class Pace:
         self._starts.append(now)
         if rate is not None:
             gap = 1.0 / rate
-            self._due = max(self._due + gap, now + gap / 2)
+            self._due += gap
+            if self._due < now + gap / 2:
+                self._due = now + gap / 2
+                self._even_since = now
         oldest = now - _MEMORY_S
         keep = max(math.ceil(rate or 0.0), 1)
         while len(self._starts) > keep and self._starts[0] < oldest:
             self._starts.popleft()
 
-    def left(self, started: float, now: float) -> None:
-        """Note that what was *started* then left only now: a connection had to be opened first. The service counts from now."""
-        if now - started > _PROMPT_S and started in self._starts:
+    def withdraw(self, started: float, rate: float | None) -> None:
+        """Take back a start whose request did not leave. The next start may come a gap earlier."""
+        if started in self._starts:
             self._starts.remove(started)
-            insort(self._starts, now)
+        if rate is not None and started >= self._even_since:  # an earlier one does not delay anything any more
+            gap = 1.0 / rate
+            newest = self._starts[-1] if self._starts else -math.inf
+            # Where many starts are taken back at once, their successors do not all start at once.
+            self._due = min(self._due, max(self._due - gap, newest + gap / 4))
+
+    def adopt(self, starts: Iterable[float]) -> None:
+        """Count starts of other clients for the same key. They came before all of this one's."""
+        self._starts.extendleft(sorted(starts, reverse=True))
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Return the starts that are remembered, in their order."""
+        return tuple(self._starts)
+
+    @property
+    def held_until(self) -> float:
+        """Return the moment before which nothing may start."""
+        return self._held
+
+    def fill(self, now: float, rate: float) -> None:
+        """Assume that the requests of a full second have just started."""
+        self.hold(now + math.ceil(rate) / rate + GUARD_S)
 
     def refused(self, now: float) -> None:
         """Note that a start was refused."""
