@@ -31,7 +31,7 @@ Kind = Literal["submit", "query"]
 _Need = Literal["submit", "query", "batch", "renewal"]
 _OTHER: dict[Kind, Kind] = {"submit": "query", "query": "submit"}
 
-_SUBMIT_PAUSE_S = 180.0
+SUBMIT_PAUSE_S = 180.0
 """45000131 counts the audio of half an hour: submits wait minutes (doc 2611432), queries do not."""
 _LOWEST_QPS = 0.2
 _PROMPT_S: Final = 0.005
@@ -338,7 +338,7 @@ class KeyBudget:
         with shared.lock:
             shared.rejected += 1
             if isinstance(error, RateLimited) and error.pauses_submits:
-                shared.submits_at = max(shared.submits_at, at + (error.retry_after_s or _SUBMIT_PAUSE_S))
+                shared.submits_at = max(shared.submits_at, at + (error.retry_after_s or SUBMIT_PAUSE_S))
                 return
             pace = shared.pace
             pace.refused(at)

@@ -78,6 +78,13 @@ def log_cut(error: VolcASRError, rate: float, *, warn: bool) -> None:
     RATE.log(level, "the rate is cut to %.2f requests a second: %s", rate, described(error), extra=fields)
 
 
+def log_pause(error: VolcASRError, pause_s: float, *, what: str) -> None:
+    """Write at WARNING that nothing, or no submit, is sent for a long time, and why."""
+    fields = {"volcasr_pause_s": pause_s, "volcasr_error_type": type(error).__name__}
+    fields["volcasr_code"] = getattr(error, "code", None)
+    RATE.warning("%s pause for %.0f s, as the service asks: %s", what, pause_s, described(error), extra=fields)
+
+
 def _name(job: JobRecord) -> str:
     return in_one_line(job.task_id or job.request_id or "a job")
 

@@ -11,8 +11,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from volcasr_async._audio import Upload
-from volcasr_async._budget import Budget
+from volcasr_async._budget import SUBMIT_PAUSE_S, Budget
 from volcasr_async._clock import now
+from volcasr_async._loops import PerLoop
 from volcasr_async.editions import AucV1
 from volcasr_async.errors import RateLimited, ServerBusy, TransportError, VolcASRError
 from volcasr_async.models import Pending, Transcript
@@ -27,6 +28,7 @@ Observe = Observer | Literal[False] | None
 
 _WATCHED: ContextVar[JobRecord | None] = ContextVar("volcasr_watched", default=None)
 _WARN_EVERY_S = 60.0
+_LONG_PAUSE_S = 10.0
 
 
 class Telemetry:
@@ -41,6 +43,7 @@ class Telemetry:
         self._listeners = (*self._listeners, log.Log())
         self._raised: set[tuple[int, str]] = set()
         self._warned_s = float("-inf")
+        self._pauses: PerLoop[dict[str, float]] = PerLoop(dict)
         self._tell("client_opened", self.client)
 
     def close(self) -> None:
@@ -124,6 +127,7 @@ class Telemetry:
 
     def heeded(self, error: VolcASRError, before: float | None, after: float | None) -> None:
         """The budget has learnt from a failed request."""
+        self._note_pause(error)
         if after is None or (before is not None and after >= before):
             return
         at = now()
@@ -131,6 +135,17 @@ class Telemetry:
         if warn:
             self._warned_s = at
         log.log_cut(error, after, warn=warn)
+
+    def _note_pause(self, error: VolcASRError) -> None:
+        """Log a long pause once. Requests in flight together meet the same refusal."""
+        if not isinstance(error, RateLimited | ServerBusy):
+            return
+        no_submits = isinstance(error, RateLimited) and error.pauses_submits
+        pause_s = error.retry_after_s or (SUBMIT_PAUSE_S if no_submits else 0.0)
+        what, at, ends = "submits" if no_submits else "all requests", now(), self._pauses.get()
+        if pause_s > _LONG_PAUSE_S and at + pause_s > ends.get(what, float("-inf")) + _LONG_PAUSE_S:
+            ends[what] = at + pause_s
+            log.log_pause(error, pause_s, what=what)
 
     def _tell(self, what: str, record: ClientRecord | JobRecord | ExchangeRecord) -> None:
         """Tell all; what an observer raises is said once, for no recording may be lost by looking at it."""
