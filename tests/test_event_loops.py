@@ -102,6 +102,29 @@ def test_the_rate_is_kept_across_loops(service: Service) -> None:
     assert service.seen[-1].at - service.seen[0].at < 3
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+def test_loops_that_are_run_by_hand(service: Service, engine: Any) -> None:
+    """Two that run by turns, each with its connection, and one after another that is closed without ado."""
+    asr = VolcASR(KEY, base_url=service.url, limits=FREE, http=engine)
+    by_turns = [asyncio.new_event_loop() for _ in range(2)]
+    for loop in by_turns * 3:
+        loop.run_until_complete(asr.query(task("by turns")))
+    assert len({one.port for one in service.seen}) == 2
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(asr.query(task("closed")))
+        loop.close()
+    for loop in by_turns:
+        loop.run_until_complete(asr.query(task("by turns")))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    del asr, loop
+    gc.collect()
+    assert len(service.seen) == 11
+    assert len({one.port for one in service.seen}) == 5
+
+
 # ---- in several threads ----
 
 

@@ -156,7 +156,7 @@ class _Shared:
     """What all event loops of a client share. The lock guards it, because loops may run in several threads."""
 
     def __init__(self, limits: Limits, key: bytes | None) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler may read `stats` while it is held
         self.pace = Pace()
         self.rate = Adaptive(limits.qps, floor=_LOWEST_QPS, climb=0.5)
         self.slots = Adaptive(limits.concurrency, floor=1.0, climb=0.2)
@@ -196,7 +196,7 @@ class _Shared:
 
     def after_fork(self) -> None:
         """Make a new lock. Another thread may have held it during the fork."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def _adopt(self, at: float, moment: float) -> None:
         if self._key is None:

@@ -60,7 +60,7 @@ class PerLoop(Generic[_T]):
     def __init__(self, make: Callable[[], _T]) -> None:
         self._make = make
         self._values: dict[object, _T] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask while it is held
         self._last: tuple[object, _T | None] = (None, None)
         listen_for_forks(self)
 
@@ -91,7 +91,7 @@ class PerLoop(Generic[_T]):
         """Keep the parent's values alive and unused. Another thread may have held the lock during the fork."""
         _ABANDONED.extend((self._values, self._last))
         self._values, self._last = {}, (None, None)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _find(self, loop: object) -> _T:
         with self._lock:
@@ -123,26 +123,14 @@ class LoopEnd:
         await self._generator.aclose()
 
     def close_in(self, loop: object) -> None:
-        """Close in another loop, which may run in another thread; do nothing where that loop has ended."""
-        with suppress(RuntimeError):
-            if isinstance(loop, asyncio.AbstractEventLoop):
-                loop.call_soon_threadsafe(_spawn_in_asyncio, self.aclose)
-            else:
-                token: Any = loop
-                token.run_sync_soon(_spawn_in_trio, self.aclose)
+        """Close in another loop, which may run in another thread; do nothing where that loop has ended.
 
-
-_CLOSING: Final[set[asyncio.Task[None]]] = set()
-
-
-def _spawn_in_asyncio(close: Callable[[], Any]) -> None:
-    task: asyncio.Task[None] = asyncio.get_running_loop().create_task(close())
-    _CLOSING.add(task)  # the loop itself keeps tasks by weak references only
-    task.add_done_callback(_CLOSING.discard)
-
-
-def _spawn_in_trio(close: Callable[[], Any]) -> None:
-    sys.modules["trio"].lowlevel.spawn_system_task(close)
+        asyncio does it by itself as soon as this object is dropped. trio would complain about that.
+        """
+        if not isinstance(loop, asyncio.AbstractEventLoop):
+            token: Any = loop
+            with suppress(RuntimeError):  # trio.RunFinishedError
+                token.run_sync_soon(sys.modules["trio"].lowlevel.spawn_system_task, self.aclose)
 
 
 async def _closing(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None, None]:

@@ -118,11 +118,15 @@ class Door:
         if self._guest is not None:
             return
         here = self._connections.peek()
+        self._close_elsewhere(here)
+        if here is not None:
+            await here.aclose()
+
+    def _close_elsewhere(self, here: _Connections | None) -> None:
+        """Forget all connections, and have those of other loops closed. Those of ended loops are closed already."""
         for loop, connections in self._connections.clear():
             if connections is not here and connections.end is not None:
                 connections.end.close_in(loop)
-        if here is not None:
-            await here.aclose()
 
     async def _engine(self) -> Engine:
         """Return the engine of the running event loop."""

@@ -131,7 +131,7 @@ class Telemetry:
         if after is None or (before is not None and after >= before):
             return
         at = now()
-        warn = at - self._warned_s >= _WARN_EVERY_S
+        warn = not 0 <= at - self._warned_s < _WARN_EVERY_S  # the clock of another event loop may be behind
         if warn:
             self._warned_s = at
         log.log_cut(error, after, warn=warn)
