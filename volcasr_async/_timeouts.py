@@ -107,7 +107,7 @@ class _Wakeups:
 
     def __init__(self) -> None:
         self.deadlines: set[Deadline] = set()
-        self._expected = self._woken = math.inf
+        self._expected, self._woken = math.inf, _trio_time()
         self._late = False
         sys.modules["trio"].lowlevel.add_instrument(self)
 
