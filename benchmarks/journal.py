@@ -41,6 +41,7 @@ async def write(writers: int, seconds: float = 2.0) -> dict[str, Any]:
                             attempt=0,
                             request_id="134cb175-4658-4487-a530-20408f979907",
                             fingerprint="0123456789abcdef",
+                            charged="maybe" if state == "sent" else "yes",
                             transcript=kept if state == "done" else None,
                         )
                     )

@@ -13,6 +13,7 @@ from volcasr_async.protocol.messages import Access, Call, Dialect, Reply
 SAMPLES = Path(__file__).parent / "samples"
 URL = "https://example.com/a.mp3"
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
+SAMPLED = "11111111-2222-4333-8444-555555555555"  # the task of the samples
 PAIR = AppKey("app-id", "access-token")
 KEY = ApiKey("api-key")
 CLUSTER = AucV1("volc_auc_common")
@@ -74,3 +75,10 @@ def task_of(edition: Any = None, **more: Any) -> Task:
         "submitted_at": 1_800_000_000.0,
     }
     return Task(**(told | more))
+
+
+def task_in(reply: Reply, edition: Any, **more: Any) -> Task:
+    """The task that a recorded reply is about: v1 replies name it, and are read for that task alone."""
+    if edition != CLUSTER:
+        return task_of(edition, **more)
+    return task_of(edition, id=json.loads(reply.body)["resp"].get("id", SAMPLED), **more)

@@ -4,6 +4,7 @@ from typing import Any
 
 from volcasr_async.journal import Change
 
+CHARGED = {"planned": "no", "sent": "maybe", "accepted": "yes", "done": "yes", "failed": "no", "uncertain": "maybe", "missing": "yes"}  # fmt: skip
 ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 
 
@@ -16,5 +17,6 @@ def change(key: str = "k", state: str = "sent", **more: Any) -> Change:
         "attempt": 0,
         "request_id": ID,
         "fingerprint": "f",
+        "charged": CHARGED.get(state, "no"),
     }
     return Change(**(said | more))

@@ -159,7 +159,12 @@ def grown(path: Path) -> None:
         file.write(b"more")
 
 
-CHANGES = {"replaced": replaced, "rewritten": rewritten, "grown": grown, "cut": lambda path: os.truncate(path, 9)}
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "replaced": replaced,
+    "rewritten": rewritten,
+    "grown": grown,
+    "cut": lambda path: os.truncate(path, 9),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)

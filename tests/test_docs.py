@@ -218,6 +218,17 @@ def test_the_printed_tables_are_those_of_the_code() -> None:
     assert [page.name for page, _ in _tables().stale()] == []
 
 
+@pytest.mark.parametrize("page", ["batch.md", "batch.zh.md"])
+def test_every_state_of_a_journal_is_on_the_page(page: str) -> None:
+    """The table of the next run has a row for each state, and so has the table of the states above it."""
+    from volcasr_async.journal import STATES
+
+    text = (DOCS / page).read_text("utf-8")
+    described, decided = text.split("<!-- table: resume")
+    assert [state for state in STATES if f"\n| `{state}` |" not in described] == []
+    assert [state for state in STATES if f"\n| {state} |" not in decided] == []
+
+
 def test_every_code_is_on_the_page() -> None:
     """The page of errors has a row for each code and names each error."""
     text = (DOCS / "errors.md").read_text("utf-8")
@@ -248,15 +259,24 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert len(directives) == len(set(directives))
 
 
-PAIRS = [(ROOT / "README.md", DOCS / "README.zh.md"), (DOCS / "quickstart.md", DOCS / "quickstart.zh.md")]
+PAIRS = [
+    (ROOT / "README.md", DOCS / "README.zh.md"),
+    *((DOCS / f"{name}.md", DOCS / f"{name}.zh.md") for name in ("quickstart", "batch")),
+]
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].stem)
 def test_both_languages_show_the_same(pair: tuple[Path, Path]) -> None:
-    """The Chinese page is as good as the English one: the same blocks but for comments, and as many sections."""
+    """The Chinese page has the blocks of the English page except for comments, the same tables, and as many sections."""
     english, chinese = (page.read_text("utf-8") for page in pair)
     assert _uncommented(english) == _uncommented(chinese)
-    assert english.count("\n## ") == chinese.count("\n## ")
+    for heading in ("\n## ", "\n### "):
+        assert english.count(heading) == chinese.count(heading)
+    assert _tables_in(english) == [name.removesuffix("-zh") for name in _tables_in(chinese)]
+
+
+def _tables_in(text: str) -> list[str]:
+    return re.findall(r"<!-- table: ([\w-]+) -->", text)
 
 
 def _uncommented(text: str) -> list[list[str]]:

@@ -86,7 +86,7 @@ async def test_the_documented_tables_are_the_real_ones(path: Path) -> None:
     said = " ".join(str(sys.modules[SqliteJournal.__module__].__doc__).split())
     assert ", ".join(columns) in said
     assert [row[1] for row in query(path, "PRAGMA table_info(transcript)")] == ["key", "log_id", "silent", "raw"]
-    assert dict(query(path, "SELECT name, value FROM meta")) == {"id": journal.id}
+    assert dict(query(path, "SELECT name, value FROM meta"))["id"] == journal.id
     assert query(path, "PRAGMA user_version") == [(VERSION,)]
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
     for state in STATES:
@@ -95,7 +95,7 @@ async def test_the_documented_tables_are_the_real_ones(path: Path) -> None:
     assert sorted(row[0] for row in query(path, "SELECT state FROM job")) == sorted(STATES)
     for file in path.parent.glob("run.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert {state: count for state, count, _ in summary(path)} == dict.fromkeys(STATES, 1)
+    assert {total.state: total.count for total in summary(path)} == dict.fromkeys(STATES, 1)
     assert "0 to be written" in repr(journal)
     await journal.aclose()
 

@@ -146,7 +146,8 @@ COMMITS = """
     sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "sqlite3.connect/handle" else None)
 
     async def one(journal, key):
-        journal.note(Change(key=key, state="planned", edition="{}", attempt=0, request_id=key, fingerprint="f"))
+        journal.note(Change(key=key, state="planned", edition="{}", attempt=0, request_id=key, fingerprint="f",
+                        charged="no"))
         await journal.settle()
 
     async def main(path):

@@ -159,7 +159,7 @@ async def test_folders_that_may_not_be_written(open_folder: Path) -> None:
     """Where no file can be made, the reason and the cure are told."""
     path = open_folder / "run.db"
     said = await refused_to_nobody(path, folder=0o555)
-    assert said == f"{path}-lock cannot be written: Permission denied; name another place"
+    assert said == f"{path}-lock cannot be written: Permission denied; make it and its folder writable"
     assert sorted(contents(open_folder)) == ["first.db", "first.db-lock"]
 
 

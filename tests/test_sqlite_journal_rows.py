@@ -11,7 +11,7 @@ from journal_kit import ID, change
 
 from volcasr_async.editions import Standard
 from volcasr_async.errors import EmptyAudio, InputError, JournalError
-from volcasr_async.journal_file import summary
+from volcasr_async.journal_file import Total, summary
 from volcasr_async.models import Task, Transcript
 from volcasr_async.sqlite_journal import SqliteJournal
 
@@ -53,7 +53,7 @@ async def test_a_journal_of_the_first_release(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.executescript(FIRST_RELEASE)
     connection.close()
-    assert summary(path) == [("done", 1, 5)]
+    assert summary(path) == [Total("done", "yes", 1, 5, repeats=3)]
     journal = await SqliteJournal.open(path)
     found = (await journal.look_up(["k"]))["k"]
     assert (found.key, found.state, found.attempt, found.request_id, found.fingerprint) == ("k", "done", 3, "r", "f")
@@ -116,6 +116,9 @@ async def test_a_later_note_takes_the_place_of_an_earlier_one(path: Path) -> Non
     assert after.pop("updated_at") > before.pop("updated_at")
     assert after.pop("planned_at") == before.pop("planned_at")
     assert after == {
+        "charged": "maybe",
+        "account": None,
+        "path": None,
         "key": "k",
         "state": "sent",
         "edition": "other",
@@ -136,7 +139,7 @@ async def test_a_later_note_takes_the_place_of_an_earlier_one(path: Path) -> Non
 async def test_states_are_the_documented_ones(path: Path) -> None:
     """A state that nobody knows is refused by the file itself, and the batch is told."""
     journal = await SqliteJournal.open(path)
-    journal.note(change("k", "finished"))
+    journal.note(change("k", "finished", charged="no"))
     with pytest.raises(JournalError, match="cannot be written"):
         await journal.settle()
     await journal.aclose()
@@ -151,7 +154,10 @@ async def test_a_summary_adds_up_what_was_recognised(tmp_path: Path, monkeypatch
     journal.note(change("d", "planned"))
     await journal.settle()
     monkeypatch.chdir(tmp_path)
-    assert sorted(summary(Path(path.name))) == [("done", 3, 15), ("planned", 1, 0)]
+    assert sorted(summary(Path(path.name)), key=lambda total: total.state) == [
+        Total("done", "yes", 3, 15),
+        Total("planned", "no", 1, 0),
+    ]
     await journal.aclose()
     with pytest.raises(JournalError, match="no journal"):
         summary(tmp_path / "none.db")

@@ -3,11 +3,25 @@
 import hashlib
 import importlib.util
 import json
+import os
 import re
+import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +34,7 @@ import pytest
 import uvicorn
 from anyio.abc import ByteStream
 
-from volcasr_async import Standard, SubmitUncertain, Task, errors
+from volcasr_async import Job, Standard, SubmitUncertain, Task, errors
 from volcasr_async.errors import VolcASRError
 from volcasr_async.testing import Fault, Simulator, make_wav
 
@@ -219,22 +233,62 @@ async def test_a_submit_whose_answer_was_lost(serving: Serving) -> None:
     assert len(simulator.charges) == 1
 
 
+class Failing:
+    """A client whose submits fail."""
+
+    def __init__(self, error: VolcASRError) -> None:
+        self.error = error
+        self.stored: Task | None = None
+
+    async def submit(self, job: Job, **_: object) -> None:
+        self.stored = await self.tasks.find(job.request_id)
+        raise self.error
+
+    async def through(self, example: ModuleType, tasks: Any) -> Any:
+        self.tasks = tasks
+        return await example.submit(example.Link(url=PLAIN), self, tasks, example.Response())
+
+
+def uncertain(task: Task | None) -> SubmitUncertain:
+    return SubmitUncertain("lost", task=task)
+
+
 async def test_a_submit_that_stays_uncertain(example: ModuleType, tmp_path: Path) -> None:
-    """What was probably taken, and can be asked about, is a task like any other; without a task it is an error."""
+    """The request id is stored before the submit. With a task it is the answer; without one the error is raised."""
+    tasks = example.Tasks(str(tmp_path / "tasks.db"))
     task = Task(id="0a", edition=Standard(), request_id="0a", submitted_at=0.0)
-    link, tasks, response = example.Link(url=PLAIN), example.Tasks(str(tmp_path / "tasks.db")), example.Response()
-
-    class Lost:
-        def __init__(self, known: Task | None) -> None:
-            self.known = known
-
-        async def submit(self, *_: object, **__: object) -> None:
-            raise SubmitUncertain("lost", task=self.known)
-
-    assert (await example.submit(link, Lost(task), tasks, response))["id"] == "0a"
-    assert await tasks.find("0a") == task
+    client = Failing(uncertain(task))
+    answer = await client.through(example, tasks)
+    assert client.stored is not None
+    assert client.stored.request_id == answer["id"]
+    assert await tasks.find(answer["id"]) == client.stored
     with pytest.raises(SubmitUncertain):
-        await example.submit(link, Lost(None), tasks, response)
+        await (client := Failing(uncertain(None))).through(example, tasks)
+    assert client.stored is not None
+    assert await tasks.find(client.stored.id) == client.stored
+
+
+@pytest.mark.parametrize("charged", ["no", "maybe", "yes"])
+async def test_a_submit_that_fails(example: ModuleType, tmp_path: Path, charged: errors.Charged) -> None:
+    """The request id stays stored unless nothing can be charged."""
+    tasks, error = example.Tasks(str(tmp_path / "tasks.db")), VolcASRError("failed")
+    error.charged = charged
+    with pytest.raises(VolcASRError, match="failed"):
+        await (client := Failing(error)).through(example, tasks)
+    assert client.stored is not None
+    assert (await tasks.find(client.stored.id) is None) is (charged == "no")
+
+
+async def test_a_task_with_an_id_of_the_services(serving: Serving) -> None:
+    """The id in the answer is the stored request id; queries use the id that the service gave."""
+    simulator = Simulator(processing_time=0.1, task_ids="own")
+    async with serving(simulator) as service:
+        place = (await service.post("/tasks", json={"url": PLAIN})).headers["location"]
+    async with serving(simulator) as service:
+        assert (await service.get(place, params={"wait": 30})).json()["text"]
+    [charge] = simulator.charges
+    assert place == f"/tasks/{charge.request_id}"
+    assert charge.task_id != charge.request_id
 
 
 async def test_events_tell_how_it_goes_on(serving: Serving) -> None:
@@ -391,3 +445,113 @@ async def test_nothing_secret_is_kept(serving: Serving, tmp_path: Path) -> None:
     kept = (tmp_path / "tasks.db").read_bytes()
     assert answer.json()["id"].encode() in kept
     assert b"secret" not in kept
+
+
+# ---- a process that is stopped ----
+
+
+class Server:
+    """A program in its own process, which prints its address."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.process, self.output = process, output
+
+    @property
+    def url(self) -> str:
+        """Wait for the address and return it."""
+        deadline = time.monotonic() + 30
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", self.output.read_text())):
+            assert time.monotonic() < deadline, self.output.read_text()
+            assert self.process.poll() is None, self.output.read_text()
+            time.sleep(0.02)
+        return found[0]
+
+    def stop(self, number: signal.Signals) -> str:
+        """Send a signal, wait for the end, and return the output."""
+        self.process.send_signal(number)
+        self.process.wait(30)
+        return self.output.read_text()
+
+
+@contextmanager
+def running(output: Path, *arguments: object, **environment: str) -> Iterator[Server]:
+    """Run a Python module as a process of its own, whose logging nobody configures."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOLCASR_")}
+    environment = {**clean, "PYTHONPATH": str(DOCS.parent), "PYTHONUNBUFFERED": "1", **environment}
+    command = [sys.executable, "-m", *map(str, arguments)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        try:
+            yield Server(process, output)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def run_example(folder: Path, name: str, base_url: str, grace_s: int) -> AbstractContextManager[Server]:
+    """Run the example with the tasks of *folder* and a grace period."""
+    command = ("uvicorn", "--app-dir", DOCS / "examples", "web_service:app", "--port", "0")
+    environment = {"VOLCASR_BASE_URL": base_url, "VOLCASR_API_KEY": "key-secret"}
+    environment["TASKS_FILE"] = str(folder / "tasks.db")
+    return running(folder / name, *command, "--timeout-graceful-shutdown", grace_s, **environment)
+
+
+def charges_of(base_url: str) -> Counter[str]:
+    return Counter(httpx.get(f"{base_url}/_simulator/charges").json())
+
+
+def stored_ids(folder: Path) -> dict[str, str]:
+    """Return the stored request ids by the link of their recording."""
+    with closing(sqlite3.connect(folder / "tasks.db")) as file:
+        rows = file.execute("SELECT id, task FROM tasks").fetchall()
+    return {json.loads(task)["key"]: request_id for request_id, task in rows}
+
+
+LINKS = [f"https://example.com/{name}-{number}.mp3" for name in ("held", "free") for number in range(6)]
+UPLOADS = [make_wav(1 + number) for number in range(8)]
+LOST = "may be charged, and its result is lost"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_what_is_charged_is_stored_or_logged(tmp_path: Path, number: signal.Signals) -> None:
+    """Stop the example while half of its links and all of its uploads wait for the service.
+
+    Each charged link is found by its stored request id after a restart, and charged once. Each charged upload whose answer
+    did not reach its caller is logged at WARNING, without any configuration; after SIGKILL nothing can be logged.
+    """
+    faults = ("--fault", "stall:submit,url=held,seconds=60", "--fault", "stall:flash,seconds=60")
+    simulator = ("volcasr_async", "simulate", "--port", "0", "--processing-time", "0.5", *faults)
+    with running(tmp_path / "simulator.log", *simulator) as played:
+        base_url = played.url
+        with run_example(tmp_path, "first.log", base_url, 1) as first, ThreadPoolExecutor(20) as pool:
+            links = [pool.submit(post, f"{first.url}/tasks", json={"url": link}) for link in LINKS]
+            uploads = [pool.submit(post, f"{first.url}/transcripts", content=audio) for audio in UPLOADS]
+            deadline = time.monotonic() + 30
+            while charges_of(base_url).total() < len(LINKS) + len(UPLOADS):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            answered = [link for link, call in zip(LINKS, links, strict=True) if "free" in link and call.result()]
+            text = first.stop(number)
+        assert len(answered) == len(LINKS) / 2
+        assert [call.result() for call in (*links[:6], *uploads)] == [None] * (6 + len(UPLOADS))
+        charged = charges_of(base_url)
+        lines = (len(UPLOADS), 6) if number == signal.SIGTERM else (0, 0)
+        assert (text.count(LOST), text.count("can be waited for")) == lines
+        assert "secret" not in text
+        ids = stored_ids(tmp_path)
+        with run_example(tmp_path, "second.log", base_url, 1) as second, ThreadPoolExecutor(len(LINKS)) as pool:
+            places = [f"{second.url}/tasks/{ids[link]}?wait=30" for link in LINKS]
+            found = [answer.json() for answer in pool.map(lambda place: httpx.get(place, timeout=40), places)]
+        assert [(one["state"], bool(one["text"])) for one in found] == [("done", True)] * len(LINKS)
+        assert [charges_of(base_url)[link] for link in LINKS] == [1] * len(LINKS)
+        assert charges_of(base_url) == charged
+
+
+def post(url: str, **request: Any) -> dict[str, Any] | None:
+    """Send a request; return `None` where it was not answered with a result."""
+    try:
+        answer = httpx.post(url, timeout=60, **request)
+    except httpx.TransportError:
+        return None
+    return answer.json() if answer.is_success else None

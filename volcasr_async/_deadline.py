@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,11 +10,11 @@ import anyio
 from volcasr_async._clock import now
 from volcasr_async._session import claimed
 from volcasr_async._timeouts import Deadline
-from volcasr_async.errors import WaitTimeout
+from volcasr_async.errors import ServiceError, VolcASRError, WaitTimeout
 from volcasr_async.protocol.progress import Progress
+from volcasr_async.telemetry.log import log_abandoned
 
 _T = TypeVar("_T")
-_log = logging.getLogger("volcasr_async")
 
 
 async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]) -> _T | None:
@@ -26,25 +25,33 @@ async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]
         with deadline:
             return await work
     except anyio.get_cancelled_exc_class():
-        task = claimed(progress)
-        if task is not None:
-            _log.warning("cancelled; task %s may go on at the service and can be waited for", task.to_json())
+        log_abandoned(progress, claimed(progress))
         raise
     return None
 
 
 def timed_out(progress: Progress, limit: float) -> WaitTimeout:
-    """Say what goes on at the service after the deadline, and how to come back to it."""
-    task, order = claimed(progress), progress.order
+    """Return the error of a passed deadline: its reason, whether anything was sent, and the task to wait for."""
+    task, order, cause = claimed(progress), progress.order, progress.last_error
+    job = order.job if order is not None else None
+    reason = f" The last request failed: {cause}." if cause is not None else ""
     if task is not None:
-        known = "" if progress.task is not None else ", if it was taken at all"
-        return WaitTimeout(
-            f"task {task.id} ({task.edition.name}) was not finished after {limit:g} s and goes on at the service{known}; "
-            "wait for error.task again, nothing is charged for that",
-            task=task,
-            job=order.job if order is not None else None,
+        known = "" if progress.charged == "yes" else ", if it was accepted"
+        text = (
+            f"task {task.id} ({task.edition.name}) was not finished after {limit:g} s and goes on at the service{known}."
+            f"{reason} Wait for error.task again, nothing is charged for that"
         )
-    name = order.job.name if order is not None else "the job"
-    sent = progress.sends > 0
-    more = "what was sent may have been recognised and billed" if sent else "nothing had been sent"
-    return WaitTimeout(f"{name} had no answer after {limit:g} s; {more}", job=order.job if order is not None else None)
+    elif progress.charged_in_all == "no":
+        name = job.name if job is not None else "the job"
+        text = f"{name} had no answer after {limit:g} s; {_nothing(cause)}.{reason}"
+    else:
+        name = job.name if job is not None else "the job"
+        text = f"{name} had no answer after {limit:g} s; it was sent and may have been recognised and billed.{reason}"
+    error = WaitTimeout(text.rstrip("."), task=task, job=job)
+    error.charged, error.__cause__ = progress.charged_in_all, cause
+    return error
+
+
+def _nothing(cause: VolcASRError | None) -> str:
+    """Return why nothing is charged: no bytes left, or every submit was refused."""
+    return "the service refused it, nothing is charged" if isinstance(cause, ServiceError) else "nothing was sent"

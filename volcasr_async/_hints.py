@@ -16,7 +16,7 @@ from volcasr_async._clock import now, wait_for
 from volcasr_async.errors import InputError
 from volcasr_async.job import Job
 from volcasr_async.policies import PollPolicy
-from volcasr_async.protocol.progress import Progress, Rules
+from volcasr_async.protocol.progress import Progress
 
 _MOST_KEPT = 4096
 """Hints that nobody waits for yet; the oldest is forgotten first, and polling finds its result."""
@@ -94,7 +94,7 @@ class Hints:
 def paced(progress: Progress, poll: PollPolicy | None) -> Progress:
     """Have a job asked about by a policy of its own."""
     if poll is not None:
-        progress.rules = Rules(progress.rules.retry, poll)
+        progress.rules = replace(progress.rules, poll=poll)
         if progress.state == "wait":
             progress.due = max(progress.since + poll.first, now())
     return progress

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 from msgspec import Struct
@@ -15,9 +17,11 @@ from msgspec.structs import replace
 from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
 from volcasr_async._clock import now
+from volcasr_async._loops import running_loop
 from volcasr_async._transport import Door
-from volcasr_async.credentials import veil
+from volcasr_async.credentials import account_digest, veil
 from volcasr_async.editions import Edition
+from volcasr_async.environment import is_loopback
 from volcasr_async.errors import TransportError, VolcASRError
 from volcasr_async.job import Job, Order, prepare
 from volcasr_async.models import Pending, Task
@@ -30,10 +34,13 @@ from volcasr_async.telemetry.log import log_retry
 from volcasr_async.telemetry.records import ExchangeRecord, Verb
 from volcasr_async.telemetry.watch import Telemetry, brought, heard
 
+_MOST_REMEMBERED = 10_000
+"""Accepted tasks by request id, about 3 MB."""
 _FLASH_REPLY_S = 300.0
 """Flash answers when it is done: about 10 s for 30 minutes of audio (doc 1354871), two hours at most."""
 
 
+Hook = Callable[[], Awaitable[None]]
 _C = TypeVar("_C", bound="HasSession")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -59,6 +66,24 @@ class Session:
         self.telemetry = telemetry
         self._access, self._defaults = access, defaults
         self._dialects: dict[Edition, Dialect] = {}
+        self._accepted: dict[str, Task] = {}
+        self._unanswered: dict[str, float] = {}
+        self._submitting: dict[str, tuple[object, anyio.Event]] = {}
+
+    @property
+    def host(self) -> str:
+        """The service as a journal calls it: all addresses of this machine are one, a simulator's."""
+        name = urlsplit(f"//{self.door.host}").hostname or self.door.host
+        return "loopback" if is_loopback(name) else self.door.host
+
+    def account(self, salt: str) -> str:
+        """Return a digest of the credentials, which a journal tells them by."""
+        return account_digest(self._access.credentials, salt)
+
+    def assume_recent(self, age_s: float) -> None:
+        """Assume that a full second of requests was sent *age_s* seconds ago, by a process that is gone."""
+        if age_s < 1.0:
+            self.budget.assume_recent(age_s)
 
     def order(self, job: Job, edition: Edition | str | None = None, options: Options | None = None) -> Order:
         """Make every choice and refuse what cannot be sent, credentials that do not fit the edition among it."""
@@ -82,53 +107,101 @@ class Session:
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""
         at = now()
-        return Progress(self._dialect(order.edition), self.rules, order=order, due=at, since=at)
+        return Progress(self._dialect(order.edition), self.rules, order=order, due=at, since=at, began=at)
 
     def follow(self, task: Task, order: Order | None = None) -> Progress:
-        """Take up a task that may be old: its age decides how often it is asked about."""
-        at, age = now(), max(time.time() - task.submitted_at, 0.0)
-        due = at + max(self.rules.poll.first - age, 0.0)
-        dialect = self._dialect(task.edition)
-        return Progress(dialect, self.rules, order=order, task=task, state="wait", since=at - age, due=due)
+        """Take up a task that may be old: its age decides how often it is queried."""
+        progress = Progress(self._dialect(task.edition), self.rules, order=order, at=time.time())
+        progress.resume(task, now=now(), age=max(time.time() - task.submitted_at, 0.0))
+        return progress
 
-    async def request(self, progress: Progress, upload: Upload | None, turn: Turn) -> Step:
-        """Make the job's next request in a turn of the budget; raises what went wrong, unplanned still."""
+    @asynccontextmanager
+    async def single_submit(self, progress: Progress) -> AsyncIterator[None]:
+        """Let one call at a time submit a request id; a call that comes later follows the task of the first.
+
+        A request handler that is called again with the same `Job` then returns the same result.
+        """
+        order = progress.order
+        if order is None or progress.state != "submit":
+            yield
+            return
+        while (other := self._submitting.get(order.request_id)) is not None and other[0] is running_loop():
+            await other[1].wait()
+        known = self._accepted.get(order.request_id)
+        if known is not None and known.edition == order.edition and not progress.sends:
+            progress.resume(known, now=now(), age=max(time.time() - known.submitted_at, 0.0))
+        elif (sent_at := self._unanswered.get(order.request_id)) is not None and progress.dialect.can_ask:
+            # An earlier call was cut off before the answer: the service may have it.
+            presumed = progress.dialect.claim(order, at=sent_at)
+            progress.verify(presumed, now=now(), may_submit=True, seconds=self.rules.retry.grace)
+        mine = self._submitting[order.request_id] = (running_loop(), anyio.Event())
+        try:
+            yield
+        finally:
+            if progress.charged == "maybe" and progress.sends:
+                _remember(self._unanswered, order.request_id, progress.sent_at)
+            if self._submitting.get(order.request_id) is mine:
+                del self._submitting[order.request_id]
+            mine[1].set()
+
+    async def request(
+        self,
+        progress: Progress,
+        upload: Upload | None,
+        turn: Turn,
+        before_it_counts: Callable[[], Awaitable[None]] | None = None,
+    ) -> Step:
+        """Make the job's next request in a turn of the budget; raises what went wrong, unplanned still.
+
+        *before_it_counts* is awaited before the last piece of the request leaves: until then the service cannot act on it.
+        """
         submitting = progress.kind == "submit"
         call = progress.call(at=time.time())
         upload = upload if submitting else None
-        job, begun = self.telemetry.watched, False
+        job, complete = self.telemetry.watched, False
 
-        async def leaving() -> None:
-            nonlocal begun
-            await self.budget.confirm(turn)
-            begun = True
+        async def completing() -> None:
+            nonlocal complete
+            if before_it_counts is not None:
+                await before_it_counts()
+            complete = True
 
+        hooks = (partial(self.budget.confirm, turn), completing)
         try:
             if job is None:
-                return await self._exchange(progress, call, upload, leaving)
+                return await self._exchange(progress, call, upload, hooks)
             with self.telemetry.exchange(job, progress, call, upload) as record:
-                return await self._exchange(progress, call, upload, leaving, record)
+                return await self._exchange(progress, call, upload, hooks, record)
         except VolcASRError as error:
+            progress.incomplete = submitting and not complete
             rate = self.budget.rate
             self.budget.heed(error, turn)
             self.telemetry.heeded(error, rate, self.budget.rate)
             raise
         except anyio.get_cancelled_exc_class():
-            if submitting and begun:
-                # Cut off before its answer, it may have arrived.
-                progress.doubt = TransportError("it was cut off before the answer came", sent="maybe")
+            if submitting and complete:
+                progress.interrupted()
             raise
+        except Exception as error:
+            if not (submitting and complete):
+                raise
+            # A caller's transport or event hook may raise anything. The service has the whole submit all the same.
+            raise TransportError(f"{type(error).__name__} after the submit had left: {error}", sent="yes") from error
+        finally:
+            if job is not None:
+                job.charged = progress.charged_in_all
 
     async def _exchange(
         self,
         progress: Progress,
         call: Call,
         upload: Upload | None,
-        leaving: Callable[[], Awaitable[None]],
+        hooks: tuple[Hook, Hook],
         record: ExchangeRecord | None = None,
     ) -> Step:
         patience = _FLASH_REPLY_S if call.phase == "flash" else self.rules.retry.reply_timeout
-        reply = await self.door.send(call, upload, reply_timeout=patience, leaving=leaving)
+        leaving, completing = hooks
+        reply = await self.door.send(call, upload, reply_timeout=patience, leaving=leaving, completing=completing)
         if record is not None:
             heard(record, reply)
         try:
@@ -142,6 +215,9 @@ class Session:
 
     def went_on(self, progress: Progress, step: Pending) -> None:
         """Plan the next request after the news that the task is not finished."""
+        if progress.state != "wait" and progress.order is not None:
+            self._unanswered.pop(progress.order.request_id, None)
+            _remember(self._accepted, progress.order.request_id, step.task)
         progress.went_on(step, now=now(), draw=_draw())
 
     def failed(self, progress: Progress, upload: Upload | None, error: VolcASRError) -> None:
@@ -149,7 +225,12 @@ class Session:
         resendable = upload is None or upload.resendable
         was, name = progress.state, progress.order.request_id if progress.order is not None else ""
         at = now()
-        progress.failed(error, now=at, draw=_draw(), resendable=resendable)
+        try:
+            progress.failed(error, now=at, draw=_draw(), resendable=resendable)
+        except VolcASRError:
+            if progress.ended:
+                self._accepted.pop(name, None)  # another call is another try
+            raise
         log_retry(progress, error, was=was, name=name, pause_s=progress.due - at)
 
     def _dialect(self, edition: Edition) -> Dialect:
@@ -186,10 +267,14 @@ def watched(
 
 
 def claimed(progress: Progress) -> Task | None:
-    """Name the task of a job that was accepted, or may have been; `None` where there is none, or nobody can name it."""
-    if progress.task is None and progress.doubt is not None and progress.order is not None:
-        return progress.dialect.claim(progress.order, at=time.time())
-    return progress.task
+    """Return the task of a job that was accepted, or may have been; `None` where there is none, or nobody can name it."""
+    return progress.presumed_task(at=time.time())
+
+
+def _remember(memory: dict[str, _T], request_id: str, value: _T) -> None:
+    memory[request_id] = value
+    if len(memory) > _MOST_REMEMBERED:
+        del memory[next(iter(memory))]
 
 
 def _draw() -> float:

@@ -30,7 +30,6 @@ from volcasr_async.errors import (
     SubmitUncertain,
     TaskNotFound,
     VolcASRError,
-    WaitTimeout,
 )
 from volcasr_async.job import Job, Order, as_edition, as_job
 from volcasr_async.journal import Journal
@@ -167,13 +166,13 @@ class VolcASR:
         step = await within(limit, progress, self._news(progress, upload, Bell()))
         if step is not None:
             return _task_of(step)
-        if progress.doubt is not None:
+        if progress.charged != "no":
             raise SubmitUncertain(
-                f"after {limit:g} s it is still not known whether {order.job.name} was taken: {progress.doubt}",
+                f"after {limit:g} s it is still not known whether {order.job.name} was accepted: {progress.last_error}",
                 job=order.job,
                 task=claimed(progress),
-            ) from progress.doubt
-        raise WaitTimeout(f"{order.job.name} could not be submitted within {limit:g} s", job=order.job)
+            ) from progress.last_error
+        raise timed_out(progress, limit)
 
     @watched("query")
     async def query(self, task: Task) -> Pending | Transcript:
@@ -187,8 +186,12 @@ class VolcASR:
             return await self._exchange(progress, None)
         except TaskNotFound as error:
             if time.time() - task.submitted_at > self._grace:
+                progress.learn(error)
                 raise
             return Pending(task=task, phase="accepted", log_id=error.log_id)
+        except VolcASRError as error:
+            progress.learn(error)
+            raise
 
     @watched("wait")
     async def wait(
@@ -229,10 +232,12 @@ class VolcASR:
         *jobs* is any sync or async iterable of sources or `Job`s, read lazily: at most *window* of them are under way.
         Each ends in one `Done` or `Failed`, in the order in which they end.
 
-        With a *journal*, a file that is made where there is none, a later run of the same list goes on where this one
-        stopped: what is done is not sent again, what was accepted is waited for, and what may have been sent is asked
-        about. What has failed is sent again, as a new task. Request ids are derived from the journal. *redo* transcribes
-        again what was done, also with other options than before, and is charged again.
+        With a *journal*, a file that is made where there is none, a later run of the same list continues where this one
+        stopped. Recordings that are done are not sent again, accepted tasks are waited for, and submits without an answer
+        are queried first. A task that ended with a listed final code is followed by a new task, as in the first run of its
+        recording. Anything else that is charged, or may be, is submitted again only with `RetryPolicy(pay_again=True)`.
+        Request ids are derived from the journal. *redo* transcribes every recording again, also with other options than
+        before, and is charged again.
 
         A journal that was passed in as an object stays open.
 
@@ -274,6 +279,15 @@ class VolcASR:
     async def _news(self, progress: Progress, upload: Upload | None, bell: Bell) -> Step:
         """Make the job's next requests, each when it is due or hinted at, until one of them brings news."""
         while True:
+            async with self._session.single_submit(progress):
+                step = await self._requests(progress, upload, bell)
+            if step is not None:
+                return step
+
+    async def _requests(self, progress: Progress, upload: Upload | None, bell: Bell) -> Step | None:
+        """Make the next requests; `None` when a new task takes the place of the one before, under another request id."""
+        name = progress.order.request_id if progress.order is not None else ""
+        while progress.order is None or progress.order.request_id == name:
             planned = await bell.sleep(progress)
             try:
                 step = await self._exchange(progress, upload)
@@ -286,6 +300,7 @@ class VolcASR:
                 self._session.went_on(progress, step)
                 progress.due = planned or progress.due
             return step
+        return None
 
     async def _exchange(self, progress: Progress, upload: Upload | None) -> Step:
         """Make one request within the budget, in front of all batches."""

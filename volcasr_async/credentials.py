@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Never
 
 from msgspec import Struct
@@ -67,6 +68,12 @@ class AppKey(Struct, frozen=True):
 
 
 Credentials = ApiKey | AppKey
+
+
+def account_digest(credentials: Credentials, salt: str) -> str:
+    """Return a short digest that tells one account's credentials from another's, and from which no key can be read."""
+    said = "\0".join((type(credentials).__name__, *credentials.secrets))
+    return hashlib.blake2b(said.encode(), key=salt.encode()[:64], digest_size=8).hexdigest()
 
 
 def veil(error: VolcASRError, credentials: Credentials) -> None:

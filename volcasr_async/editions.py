@@ -9,6 +9,8 @@ from msgspec import Struct
 from volcasr_async.errors import InputError
 
 HOUR_S = 3600.0
+KEEPS_S = 24 * HOUR_S
+"""How long the service keeps a result (v1: doc 80820, 2024-08; standard and idle: reported, 2026-09)."""
 MB = 1_000_000
 
 # What the service's tables list for `audio.format` (doc 2606791, 2026-09), and `raw` from doc 1354868.
@@ -31,6 +33,7 @@ class Standard(Struct, frozen=True, tag="standard", tag_field="name"):
     name: ClassVar[str] = "standard"
     formats: ClassVar[frozenset[str]] = V3_FORMATS
     patience_s: ClassVar[float] = 3 * HOUR_S
+    keeps_s: ClassVar[float] = KEEPS_S
     longest_gap_s: ClassVar[float] = 30.0
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
@@ -48,6 +51,7 @@ class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
     inline_audio: ClassVar[bool] = False
     formats: ClassVar[frozenset[str]] = V3_FORMATS
     patience_s: ClassVar[float] = 24 * HOUR_S
+    keeps_s: ClassVar[float] = KEEPS_S
     longest_gap_s: ClassVar[float] = 300.0
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
@@ -65,6 +69,7 @@ class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
     inline_audio: ClassVar[bool] = True
     formats: ClassVar[frozenset[str]] = FLASH_FORMATS
     patience_s: ClassVar[float] = 0.25 * HOUR_S  # about 10 s of work for 30 min of audio, after an upload of 100 MB
+    keeps_s: ClassVar[float] = KEEPS_S
     longest_gap_s: ClassVar[float] = 30.0
     largest_bytes: ClassVar[int] = 100 * MB
     longest_audio_s: ClassVar[float] = 2 * HOUR_S
@@ -82,6 +87,7 @@ class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
     inline_audio: ClassVar[bool] = False
     formats: ClassVar[frozenset[str]] = V1_FORMATS
     patience_s: ClassVar[float] = 3 * HOUR_S
+    keeps_s: ClassVar[float] = KEEPS_S
     longest_gap_s: ClassVar[float] = 30.0
     largest_bytes: ClassVar[int] = 512 * MB
     longest_audio_s: ClassVar[float] = 5 * HOUR_S

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from volcasr_async.models import Task
 
 Sent = Literal["no", "maybe", "yes"]
+Charged = Literal["no", "maybe", "yes"]
+"""Whether the service has accepted a recording, and therefore charges for it.
+
+`no`: nothing was sent, or the service refused the submit with a listed code. `maybe`: bytes of a submit left and no usable
+answer arrived. `yes`: the submit was accepted, or a query found the task.
+"""
+Evidence = Literal["accepted", "ended", "refused", "check", "nothing"]
+"""What an answer proves about the task; `protocol.status` lists it for each code."""
 
 # A query ends at a blank and nowhere else: one with a quotation mark in it must not show its rest. JSON may write \/ for /;
 # a link that was taken for a path has lost a slash.
@@ -68,6 +76,8 @@ class VolcASRError(Exception):
     """Whether the same call, made again later, may succeed. The retry plan reads this and nothing else."""
     account_wide: bool = False
     """Whether no job at all can succeed before somebody changes the account: a batch stops on it."""
+    charged: Charged = "no"
+    """Whether the service has accepted the recording that the error is about; see `Charged`."""
 
     def __init__(self, *said: object) -> None:
         # Whatever finds its way into a message, such as a link that was given as a format: its query does not.
@@ -119,6 +129,8 @@ class ReplyError(VolcASRError):
     """
 
     retryable = True
+    evidence: Evidence = "nothing"
+    """What the answer proves about the task: a success that cannot be read proves that the service has it."""
 
     def __init__(
         self, message: str, *, excerpt: str = "", http_status: int | None = None, log_id: str | None = None
@@ -141,10 +153,8 @@ class ServiceError(VolcASRError):
     """The task has ended badly: only a fresh one, with a new id and perhaps charged again, may succeed."""
     most_tries: int | None = None
     """After how many tries a retryable refusal is final; `None` leaves it to the retry policy."""
-    unsettled: bool = False
-    """It does not say whether the request was taken: the service, or a proxy before it, broke on the way."""
-    maybe_repeated: bool = False
-    """45000001 also means that the same request had been taken before."""
+    evidence: Evidence = "nothing"
+    """What the answer proves about the task, by its code and the phase in which it came."""
     default_hint: ClassVar[str] = ""
 
     def __init__(  # noqa: PLR0913 - all that is known at its birth
@@ -191,9 +201,12 @@ class InvalidRequest(ServiceError):
 
 
 class TaskNotFound(ServiceError):
-    """The service knows no task of this id (any more): never taken, expired, or asked under another resource id."""
+    """The service does not know the task: never accepted, expired, or queried with another resource id or key.
 
-    default_hint = "The task was never taken or its result has expired (v1 keeps results 24 hours)"
+    With `charged == "yes"` the task had been accepted. It is submitted again only with permission.
+    """
+
+    default_hint = "The task was never accepted, or its result has expired (the service keeps results for 24 hours)"
 
 
 class AuthenticationFailed(ServiceError):
@@ -281,11 +294,13 @@ class AudioDownloadFailed(AudioError):
 
 
 class SubmitUncertain(VolcASRError):
-    """A submit that is billed when it arrives was sent, its answer was lost, and asking cannot resolve it.
+    """A submit left, its answer was lost, and no query can tell whether the service accepted it.
 
-    v3: `task` can still be asked about with `query` or `wait`, later. v1 and flash: `job` is all there is; sending it
-    again may be charged again (`RetryPolicy(resubmit_v1=True)`, `RetryPolicy(resend_flash=True)`).
+    Standard and idle: `task` can be queried later with `query` or `wait`. v1 and flash: only `job` is known. Submitting
+    again can be charged again; `RetryPolicy(pay_again=True)` permits it.
     """
+
+    charged: Charged = "maybe"
 
     def __init__(self, message: str, *, job: Job | None = None, task: Task | None = None) -> None:
         super().__init__(message)
@@ -294,9 +309,11 @@ class SubmitUncertain(VolcASRError):
 
 
 class WaitTimeout(VolcASRError, TimeoutError):
-    """The deadline passed. The task goes on at the service: `wait(error.task)` goes on here.
+    """The deadline passed.
 
-    `task` is `None` where the service has none to ask about: flash, and a v1 submit that had not been accepted.
+    `charged` states whether the service has the recording. `task` is the accepted or presumed task; `wait(error.task)`
+    waits for it again at no cost. It is `None` where nothing was sent, for flash, and for a v1 submit that was not
+    accepted. `__cause__` is the last failure of a request, if there was one.
     """
 
     def __init__(self, message: str, *, task: Task | None = None, job: Job | None = None) -> None:
@@ -306,9 +323,14 @@ class WaitTimeout(VolcASRError, TimeoutError):
 
 
 class JournalError(VolcASRError):
-    """The record of a batch cannot be read or written: a foreign or broken file, one in use, a full disk.
+    """The journal of a batch cannot be read or written: a foreign or broken file, a file in use, a full disk.
 
-    A batch ends with it rather than go on unrecorded; what the journal says stays true.
+    A batch ends with it instead of continuing without a record. `tasks` holds the tasks that the batch knew then, which are
+    charged and may not be in the journal.
     """
 
     account_wide = True
+
+    def __init__(self, message: str, *, tasks: tuple[Task, ...] = ()) -> None:
+        super().__init__(message)
+        self.tasks = tasks

@@ -1,13 +1,15 @@
-"""What a batch needs of a record: how far each recording has come. `sqlite_journal` keeps one in a file.
+"""What a batch needs of a journal: how far each recording has come, and its charge state. `sqlite_journal` keeps one in a file.
 
-*Planned before sent, accepted as soon as known, done only when the result is safely written.*
+A job is *planned* before it is sent, *accepted* as soon as that is known, and *done* only when the result is safely written.
 
-    planned    known, nothing sent
-    sent       may have been sent; the service is asked before it is sent again
-    accepted   the service has it; the task says how to ask
-    done       the transcript is here
-    failed     it cannot succeed as it stands
-    uncertain  sent, answer lost, and the edition has no way to ask
+    state      charge    meaning
+    planned    no        known, nothing sent
+    sent       maybe     may have been sent; `task` is the task that it has if its submit arrived
+    accepted   yes       the service has it, and no listed code ended it; `task` is what to query
+    done       yes       the transcript is here
+    failed     no, yes   refused before it was accepted (no), or ended by a listed final code (yes)
+    uncertain  maybe     sent, answer lost, and the service offers no way to check
+    missing    yes       accepted, and the service does not know the task any more
 """
 
 from __future__ import annotations
@@ -18,14 +20,19 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
+from volcasr_async.errors import Charged
 from volcasr_async.models import Task, Transcript
 
-State = Literal["planned", "sent", "accepted", "done", "failed", "uncertain"]
-STATES: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "uncertain")
+State = Literal["planned", "sent", "accepted", "done", "failed", "uncertain", "missing"]
+STATES: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "uncertain", "missing")
 
 
 class Entry(Struct, frozen=True):
-    """What the journal knows of a key."""
+    """What the journal knows of a key.
+
+    `updated_at` is seconds since 1970. `account` is the digest of the credentials that it was sent with, `None` where that
+    is not known. `path` is the absolute path of a local recording that is named by its path.
+    """
 
     key: str
     state: State
@@ -34,10 +41,14 @@ class Entry(Struct, frozen=True):
     fingerprint: str
     task: Task | None
     delivered: bool
+    charged: Charged = "no"
+    updated_at: float = 0.0
+    account: str | None = None
+    path: str | None = None
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """How far a job has come now; `transcript` comes with "done", `error` with "failed" and "uncertain"."""
+    """How far a job has come now; `transcript` comes with "done", `error` with what ended without one."""
 
     key: str
     state: State
@@ -45,9 +56,27 @@ class Change(Struct, frozen=True, kw_only=True):
     attempt: int
     request_id: str
     fingerprint: str
+    charged: Charged
     task: Task | None = None
     error: Exception | None = None
     transcript: Transcript | None = None
+    account: str | None = None
+    path: str | None = None
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """What a journal was found to be when a batch opened it.
+
+    `is_behind`: it is older than what was sent: restored from a copy, or copied without its last rows. What it does not know
+    may have been sent. `other_account`: it was used with other credentials. `own_task_ids`: the service gave a task an id of
+    its own. `newest_at`: when its newest row was written, in seconds since 1970. `notes`: what the caller should read.
+    """
+
+    is_behind: bool = False
+    other_account: bool = False
+    own_task_ids: bool = False
+    newest_at: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Journal(Protocol):
@@ -55,20 +84,31 @@ class Journal(Protocol):
 
     id: str
 
+    async def bind(self, host: str, account: str) -> Condition:
+        """Take the journal for one service and one digest of credentials, and return its condition.
+
+        Raises `JournalError` for a journal that belongs to another host.
+        """
+        ...
+
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Tell what is known of these keys."""
+        """Return what is known of these keys."""
         ...
 
     async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
-        """Bring what was kept of a done job: the reply's body, its log id, and whether it was silent; `None` for none."""
+        """Return what was kept of a done job: the reply's body, its log id, and whether it was silent; `None` for none."""
         ...
 
     def note(self, change: Change) -> None:
-        """Write down a change; `settle` makes it last."""
+        """Note a change; `settle` makes it last."""
+        ...
+
+    def note_own_task_ids(self) -> None:
+        """Note that the service gives tasks ids of its own; `settle` makes it last."""
         ...
 
     def delivered(self, key: str) -> None:
-        """Write down that the outcome has been taken care of by the caller."""
+        """Note that the outcome has been taken care of by the caller."""
         ...
 
     async def settle(self) -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
+from msgspec import Struct
 
-from volcasr_async.errors import JournalError
+from volcasr_async.editions import KEEPS_S
+from volcasr_async.errors import Charged, JournalError
 from volcasr_async.journal import State
+from volcasr_async.journal_migration import migrate
 
-VERSION = 1
+VERSION = 2
+_ANOTHER = "name another place"
 _APPLICATION_ID = 0x766F6C63  # "volc"
 
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+_JOB = """
 CREATE TABLE job (
     key TEXT PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('planned', 'sent', 'accepted', 'done', 'failed', 'uncertain')),
+    state TEXT NOT NULL CHECK (state IN ('planned', 'sent', 'accepted', 'done', 'failed', 'uncertain', 'missing')),
     edition TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     request_id TEXT NOT NULL,
@@ -32,17 +38,37 @@ CREATE TABLE job (
     audio_ms INTEGER,
     delivered INTEGER NOT NULL DEFAULT 0,
     planned_at REAL NOT NULL,
-    updated_at REAL NOT NULL
+    updated_at REAL NOT NULL,
+    charged TEXT NOT NULL CHECK (charged IN ('no', 'maybe', 'yes')),
+    account TEXT,
+    path TEXT
 ) WITHOUT ROWID;
+"""
+_SCHEMA = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{_JOB}
 CREATE TABLE transcript (key TEXT PRIMARY KEY, log_id TEXT, silent INTEGER NOT NULL, raw BLOB NOT NULL);
 """
-_SUMMARY = "SELECT state, count(*), coalesce(sum(audio_ms), 0) FROM job GROUP BY state"
+_CHARGED_IN_1 = """CASE state WHEN 'planned' THEN 'no' WHEN 'accepted' THEN 'yes' WHEN 'done' THEN 'yes'
+WHEN 'failed' THEN CASE WHEN task IS NULL THEN 'no' ELSE 'yes' END ELSE 'maybe' END"""
+"""The charge state of a row of 0.1.0 that has not been migrated, as far as a reader needs it."""
 DAMAGE: tuple[type[Exception], ...] = (sqlite3.Error, MemoryError, ValueError)
 """What a broken file is answered with: a length that is not true asks for more memory than there is."""
 
 
-def open_file(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
-    """Open or make a journal: the connection, the lock beside it, the journal's id. `JournalError` where it cannot be."""
+class Opened(Struct, frozen=True):
+    """An open journal: its connection, the lock beside it, its id, the sequence number beside it, and its condition."""
+
+    connection: sqlite3.Connection
+    guard: sqlite3.Connection
+    id: str
+    sequence: Sequence
+    is_behind: bool
+    notes: tuple[str, ...]
+
+
+def open_file(path: Path) -> Opened:
+    """Open or make a journal; `JournalError` where it cannot be."""
     with _possible(path):
         if not path.parent.is_dir():
             raise JournalError(f"{path.parent} is no folder: make it, or name another place for the journal")
@@ -54,6 +80,20 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
     except BaseException:
         guard.close()
         raise
+
+
+def remedy_for(error: BaseException) -> str:
+    """Return what to do about an error of SQLite or of the file system."""
+    text = str(error).lower()
+    if "full" in text or getattr(error, "errno", None) == errno.ENOSPC:
+        return "free space on its disk"
+    if "locked" in text or "busy" in text:
+        return "another process holds it (a backup, a shell of sqlite3): end that process"
+    if "readonly" in text or "read-only" in text or "permission" in text:
+        return "make it and its folder writable"
+    if "i/o" in text:
+        return "its disk reports an error: check it, and continue from a copy of the journal"
+    return _ANOTHER
 
 
 @contextmanager
@@ -76,44 +116,55 @@ def _guard(path: Path) -> sqlite3.Connection:
         guard.close()
         if "locked" in str(error):
             raise JournalError(f"{path} is in use: wait for that batch's end, or use a journal of your own") from error
-        cure = "see to its folder's permissions" if "readonly" in str(error) else "move it away"
+        known = remedy_for(error)
+        cure = known if known != _ANOTHER else "move it away"
         raise JournalError(f"{beside} is needed as the journal's lock: {error}; {cure}") from error
     return guard
 
 
-def _connect(path: Path, guard: sqlite3.Connection) -> tuple[sqlite3.Connection, sqlite3.Connection, str]:
-    _make(path)
-    connection = _database(path, patience_s=10)
+def _connect(path: Path, guard: sqlite3.Connection) -> Opened:
+    is_new = _make(path)
+    connection = _database(path, patience_s=30)
     try:
-        return connection, guard, _prepare(connection, path)
+        journal_id, is_behind, notes, sequence = _prepare(connection, path, is_new=is_new)
     except DAMAGE as error:
         connection.close()
+        if remedy_for(error) != _ANOTHER:
+            raise JournalError(f"{path} cannot be opened: {error}. Remedy: {remedy_for(error)}") from error
         raise JournalError(f"{path} is no journal, or a broken one: {error}; name another file") from error
     except BaseException:
         connection.close()
         raise
+    return Opened(connection, guard, journal_id, sequence, is_behind, notes)
 
 
 def _database(path: Path, *, patience_s: float) -> sqlite3.Connection:
     try:
         return sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise JournalError(f"{path} cannot be opened: {error}; name another place") from error
+        raise JournalError(f"{path} cannot be opened: {error}; {remedy_for(error)}") from error
 
 
-def _make(path: Path) -> None:
-    """Make the file for its owner only. One that is there is not opened: closing it again would end our own locks on it."""
+def _make(path: Path) -> bool:
+    """Make the file for its owner only, and return whether it is new.
+
+    A file that is there is not opened: closing it again would end our own locks on it.
+    """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         if not os.access(path, os.R_OK | os.W_OK):
             raise JournalError(f"{path} cannot be read and written: see to its permissions") from None
+        return False
     except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error.strerror or error}; name another place") from error
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}; {remedy_for(error)}") from error
+    return True
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> str:
-    """Make the tables in a new file; refuse a file that is not ours or newer than this library."""
+def _prepare(
+    connection: sqlite3.Connection, path: Path, *, is_new: bool
+) -> tuple[str, bool, tuple[str, ...], Sequence]:
+    """Make the tables in a new file, migrate an older one, refuse what is not ours, and find out whether it is complete."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -126,15 +177,110 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     if not tables:
+        # A file without tables is a copy that was made before the first checkpoint: with the old id the request ids stay.
+        lost = None if is_new else Sequence(Path(os.path.realpath(path)), "").read()
         mark = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-        name = f"INSERT INTO meta VALUES ('id', '{uuid4()}');"  # noqa: S608 - our own digits
+        name = f"INSERT INTO meta VALUES ('id', '{lost[0] if lost else uuid4()}');"  # noqa: S608 - our own digits
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
-    [(name,)] = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchall()
-    return str(UUID(str(name)))
+    elif version < VERSION:
+        migrate(connection, _JOB, VERSION)
+    meta = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta")}
+    journal_id = str(UUID(meta.get("id", "")))
+    place = f"{platform.node()}:{os.path.realpath(path)}"
+    sequence = Sequence(Path(os.path.realpath(path)), journal_id)
+    is_behind, notes = _compare(path, meta, sequence.read(), place=place, is_new=is_new)
+    rows = {"place": place} | ({"behind_since": str(time.time())} if is_behind else {})
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
+    # Without this the file has no table until SQLite's first checkpoint, and a copy of it without the -wal file looks new.
+    checkpoint(connection, whole=True)
+    return journal_id, is_behind or _was_behind(meta), notes, sequence
 
 
-def summary(path: Path) -> list[tuple[State, int, int]]:
-    """Read states with their counts and audio milliseconds, also while a batch writes."""
+def _compare(
+    path: Path, meta: dict[str, str], beside: tuple[str, int] | None, *, place: str, is_new: bool
+) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the journal is older than what was sent, and what to tell about it.
+
+    The number beside the journal counts its commits. It stays where it is when the journal is replaced by an older copy,
+    deleted, or copied without its newest rows.
+    """
+    written = int(meta.get("sequence", "0"))
+    if is_new:
+        if beside is None or not beside[1]:
+            return False, ()
+        deleted = f"{path}: the journal that was here has been deleted. What it knew is submitted, and charged, again"
+        return False, (f"{deleted}; restore it to prevent that",)
+    moved = "place" in meta and meta["place"] != place
+    behind = (
+        f"{path} is older than what was sent: it was restored from an earlier copy, or copied without its -wal file. "
+        "Recordings that it does not know as sent are queried, then submitted under the request id that they had: a service "
+        "that accepted one refuses the id as repeated. On v1 and flash they are uncertain"
+    )
+    if beside is not None and beside[0] == meta["id"]:
+        return (True, (behind,)) if beside[1] > written else (False, ())
+    if moved or beside is not None:
+        # Nothing tells whether more was sent after the copy was made, or from where it was made.
+        return True, (behind,)
+    return False, ()
+
+
+def _was_behind(meta: dict[str, str]) -> bool:
+    """Return whether the journal was found older than what was sent so lately that the service still has the results."""
+    return time.time() - float(meta.get("behind_since", "-inf")) < KEEPS_S
+
+
+class Sequence:
+    """The number of commits, in a small file beside the journal; written after each commit, without waiting for the disk.
+
+    A killed process loses nothing of it. After a power cut it may be too low, which is harmless.
+    """
+
+    def __init__(self, journal: Path, journal_id: str) -> None:
+        self._path, self._id = journal.with_name(journal.name + "-seq"), journal_id
+        self._file: int | None = None
+
+    def read(self) -> tuple[str, int] | None:
+        """Return the id of the journal and the number of its commits; `None` where that is not known."""
+        try:
+            name, number = self._path.read_text("ascii").split()
+            return str(UUID(name)), int(number)
+        except (OSError, ValueError):
+            return None
+
+    def write(self, number: int) -> None:
+        """Write the number; the journal itself is what counts, so a failure is none."""
+        with suppress(OSError):
+            if self._file is None:
+                flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+                self._file = os.open(self._path, flags, 0o600)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, f"{self._id} {number:020d}\n".encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def checkpoint(connection: sqlite3.Connection, *, whole: bool = False) -> None:
+    """Move what was committed from the -wal file into the journal itself, as far as no reader is in the way."""
+    with suppress(sqlite3.OperationalError):
+        connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if whole else 'PASSIVE'})").fetchall()
+
+
+class Total(Struct, frozen=True):
+    """How many rows have a state and a charge state, their audio in milliseconds, and how often they were submitted anew."""
+
+    state: State
+    charged: Charged
+    count: int
+    audio_ms: int
+    repeats: int = 0
+
+
+def summary(path: Path) -> list[Total]:
+    """Return the totals of a journal, also while a batch writes to it."""
     with _possible(path):
         if not path.is_file():
             more = "; it is a folder: name the file in it" if path.is_dir() else ""
@@ -145,9 +291,19 @@ def summary(path: Path) -> list[tuple[State, int, int]]:
                 raise JournalError(
                     f"{path} is no journal of volcasr, or its batch was killed at its very start: run it again"
                 )
-            return msgspec.convert(connection.execute(_SUMMARY).fetchall(), list[tuple[State, int, int]], strict=False)
+            charged = charged_column(connection)
+            rows = connection.execute(
+                f"SELECT state, {charged}, count(*), coalesce(sum(audio_ms), 0), sum(attempt) FROM job GROUP BY 1, 2"  # noqa: S608
+            )
+            found = msgspec.convert(rows.fetchall(), list[tuple[State, Charged, int, int, int]], strict=False)
+            return [Total(*row) for row in found]
     except DAMAGE as error:
         raise unreadable(path, error) from error
+
+
+def charged_column(connection: sqlite3.Connection) -> str:
+    """Return the SQL for the charge state of a row, which a journal of 0.1.0 does not hold."""
+    return "charged" if connection.execute("PRAGMA user_version").fetchone()[0] >= VERSION else _CHARGED_IN_1
 
 
 def unreadable(path: Path, error: Exception) -> JournalError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from volcasr_async.errors import VolcASRError
+from volcasr_async.errors import Charged, VolcASRError
 from volcasr_async.job import Job
 from volcasr_async.models import Transcript
 
@@ -17,10 +17,19 @@ class Done(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """A job that ended without one; the error says why, and carries the task where one goes on at the service."""
+    """A job that ended without a transcript.
+
+    The error states why, carries the task where one goes on at the service, and states with `charged` whether the service
+    has accepted the recording.
+    """
 
     job: Job
     error: VolcASRError
+
+    @property
+    def charged(self) -> Charged:
+        """Whether the service has accepted the recording, and charges for it."""
+        return self.error.charged
 
 
 Outcome = Done | Failed
@@ -29,7 +38,9 @@ Outcome = Done | Failed
 class BatchStats(Struct, frozen=True, kw_only=True):
     """A snapshot of a batch.
 
-    `read`: jobs read from the input; of these `skipped` were done in an earlier run. `done` and `failed` have ended;
+    `read`: jobs read from the input; of these `skipped` were done in an earlier run, or stand in the list twice. `done` and
+    `failed` have ended. Of those that failed, `failed_free` are not charged, `failed_charged` were accepted by the service,
+    of `uncertain` it is not known, and `missing` were accepted and cannot be found any more.
     `sending` wait for their submit, `waiting` for their result. `in_air`: requests under way. `requests`: requests made.
     `audio_s`: seconds of audio recognised. `elapsed_s`: since the batch began. `exhausted`: the input has been read to
     its end. `rate` and `rejected` are the budget's.
@@ -39,6 +50,10 @@ class BatchStats(Struct, frozen=True, kw_only=True):
     skipped: int
     done: int
     failed: int
+    failed_free: int
+    failed_charged: int
+    uncertain: int
+    missing: int
     sending: int
     waiting: int
     in_air: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from volcasr_async.errors import InputError
 
@@ -45,12 +46,14 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     count, they are the budget's affair. Pauses between tries double from `first` up to `longest`, with jitter.
     `reply_timeout`: how long a request may stay without an answer, and at most 15 s of it without a connection. A whole
     reply may take twice as long, and a second more for each 8 KiB that came.
-    `grace`: for how long after a submit "cannot find task" means patience, and for how long an internal error in place of a
-    task's state does.
+    `grace`: for how long after a lost answer the service is queried before the submit counts as not accepted, and for how
+    long an internal error in place of a task's state is queried again. An accepted task that is not found is queried for
+    twice as long.
 
-    The three that can be charged twice are off: `resubmit_v1` (send a v1 submit again though the lost one may have
-    arrived), `resend_flash` (the same for flash), `new_tasks` (how many fresh tasks may follow one that the service ended
-    badly).
+    What can be charged twice is off. `pay_again=True` permits all of it: a recording that was charged, or may have been, is
+    submitted again where its result cannot be had any more. Its parts: `resubmit_v1` (submit to v1 again although the lost
+    submit may have arrived), `resend_flash` (the same for flash), `new_tasks` (how many new tasks may follow a task that the
+    service ended badly; with `pay_again` at least one).
     """
 
     attempts: int = 6
@@ -61,6 +64,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     resubmit_v1: bool = False
     resend_flash: bool = False
     new_tasks: int = 0
+    pay_again: bool = False
 
     def __post_init__(self) -> None:
         if not _is_count(self.attempts, 1):
@@ -73,6 +77,10 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             raise InputError("RetryPolicy needs 0 < first <= longest, in seconds")
         if self.reply_timeout <= 0 or self.grace < 0 or not _is_count(self.new_tasks, 0):
             raise InputError("RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0")
+        if self.pay_again:
+            force_setattr(self, "resubmit_v1", True)
+            force_setattr(self, "resend_flash", True)
+            force_setattr(self, "new_tasks", max(self.new_tasks, 1))
 
 
 class PollPolicy(Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ back what was answered. Groups make that affordable.
 The file stays readable with plain `sqlite3`:
 
     job         key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
-                planned_at, updated_at (seconds since 1970)
+                planned_at, updated_at, charged, account, path (times in seconds since 1970, charged: no, maybe or yes)
     transcript  key, log_id, silent, raw (the reply's body as it came)
-    meta        name, value: id (which the request ids are made from); `PRAGMA user_version` is the schema's
+    meta        name, value: id (which the request ids are made from), host, account, sequence (the number of commits), ...;
+                `PRAGMA user_version` is the schema's
 
 `journal` says what each `state` means.
 """
@@ -26,21 +27,23 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from volcasr_async.errors import JournalError
-from volcasr_async.journal import Change, Entry, State
-from volcasr_async.journal_file import DAMAGE, open_file, unreadable
+from volcasr_async.errors import Charged, JournalError
+from volcasr_async.journal import Change, Condition, Entry, State
+from volcasr_async.journal_file import DAMAGE, Opened, checkpoint, open_file, remedy_for, unreadable
 from volcasr_async.models import Task
 
 _UPSERT = """
 INSERT INTO job (key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
-                 planned_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11)
+                 planned_at, updated_at, charged, account, path)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11, ?12, ?13, ?14)
 ON CONFLICT (key) DO UPDATE SET
     state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
     fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
-    error = excluded.error, audio_ms = excluded.audio_ms, delivered = 0, updated_at = excluded.updated_at
+    error = excluded.error, audio_ms = excluded.audio_ms, delivered = 0, updated_at = excluded.updated_at,
+    charged = excluded.charged, account = excluded.account, path = excluded.path
 """
 _KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
 _DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
@@ -48,23 +51,37 @@ _DONE = "SELECT key FROM job WHERE state = 'done' AND delivered"
 _UNDELIVERED = "UPDATE job SET delivered = 0 WHERE key = ?"
 # The task of what has been delivered is not looked at again: to leave it out halves the way through a long list.
 _LOOK_UP = (
-    "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered "
+    "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered, "
+    "charged, updated_at, account, path "
     "FROM job WHERE key IN ({})"
 )
+_SET = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
 _KEYS_AT_ONCE = 500
-_Row = tuple[str, State, int, str, str, str | None, int]
+_CHECKPOINT_S = 1.0
+_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None]
 _T = TypeVar("_T")
+
+
+class Fact(Struct, frozen=True):
+    """A row of the table `meta`."""
+
+    name: str
+    value: str
 
 
 class SqliteJournal:
     """The journal in one SQLite file, for one process at a time."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, guard: sqlite3.Connection, journal_id: str) -> None:
+    def __init__(self, path: Path, opened: Opened) -> None:
         self.path = path
-        self.id = journal_id
-        self._connection, self._guard = connection, guard
-        self._noted: list[Change | str] = []
+        self.id: str = opened.id
+        self._opened, self._connection, self._guard = opened, opened.connection, opened.guard
+        self._place = path.absolute()  # the process may change its directory meanwhile
+        self._inode = self._place.stat().st_ino
+        self._commits = int(_meta(self._connection).get("sequence", "0"))
+        self._checkpoint_at = time.monotonic() + _CHECKPOINT_S
+        self._noted: list[Change | Fact | str] = []
         self._count, self._settled, self._lock = 0, 0, anyio.Lock(fast_acquire=True)
         self._broken: JournalError | None = None
 
@@ -76,12 +93,20 @@ class SqliteJournal:
         """Open or make one; `JournalError` for a foreign or broken file, and for one in use."""
         opened: list[SqliteJournal] = []
         try:
-            await _whole(lambda: anyio.to_thread.run_sync(lambda: opened.append(cls(path, *open_file(path)))))
+            await _whole(lambda: anyio.to_thread.run_sync(lambda: opened.append(cls(path, open_file(path)))))
         except BaseException:
             for journal in opened:
                 await journal.aclose()
             raise
         return opened[0]
+
+    async def bind(self, host: str, account: str) -> Condition:
+        """Take the journal for one service and one digest of credentials, and return its condition.
+
+        Raises `JournalError` for a journal that belongs to another host.
+        """
+        async with self._lock:
+            return await _whole(lambda: anyio.to_thread.run_sync(self._bind, host, account))
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Tell what is known of these keys, as far as it was written."""
@@ -99,8 +124,13 @@ class SqliteJournal:
             return await _whole(lambda: anyio.to_thread.run_sync(self._undeliver, lacks))
 
     def note(self, change: Change) -> None:
-        """Write down a change, in memory until it is settled."""
+        """Note a change, in memory until it is settled."""
         self._noted.append(change)
+        self._count += 1
+
+    def note_own_task_ids(self) -> None:
+        """Note that the service gives tasks ids of its own."""
+        self._noted.append(Fact("own_task_ids", "1"))
         self._count += 1
 
     def delivered(self, key: str) -> None:
@@ -136,20 +166,75 @@ class SqliteJournal:
 
     # ---- in a thread ----
 
-    def _keep(self, changes: list[Change | str]) -> None:
+    def _keep(self, changes: list[Change | Fact | str]) -> None:
         try:
+            self._check_place()
             self._commit(changes)
         except Exception as error:
-            more = "What it says is true; make room and run the batch again, it goes on from there"
+            if isinstance(error, JournalError):
+                self._broken = error
+                raise
+            more = (
+                f"Its rows are true. Remedy: {remedy_for(error)}, then run the batch again, which continues from there"
+            )
             self._broken = JournalError(f"{self.path} cannot be written: {error}. {more}")
             raise self._broken from error
         self._settled += len(changes)
+        self._opened.sequence.write(self._commits)
+        if time.monotonic() >= self._checkpoint_at:
+            checkpoint(self._connection)
+            self._checkpoint_at = time.monotonic() + _CHECKPOINT_S
 
-    def _commit(self, changes: Iterable[Change | str]) -> None:
+    def _check_place(self) -> None:
+        """Refuse to write into a file that nobody can open any more."""
+        try:
+            found = self._place.stat().st_ino
+        except OSError:
+            found = None
+        if found != self._inode:
+            raise JournalError(
+                f"{self.path} was deleted or replaced while a batch used it, and what was written since is lost with it. "
+                "Keep the file in its place, and run the batch again"
+            )
+
+    def _bind(self, host: str, account: str) -> Condition:
+        try:
+            meta = _meta(self._connection)
+            if meta.get("host", host) != host:
+                raise JournalError(
+                    f"{self.path} belongs to the service at {meta['host']}, not to {host}: results of the two must not mix. "
+                    "Name another journal"
+                )
+            other = meta.get("account", account) != account
+            rows = {"host": host, "account": account} | ({"several_accounts": "1"} if other else {})
+            self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
+            [(newest,)] = self._connection.execute("SELECT max(updated_at) FROM job").fetchall()
+        except DAMAGE as error:
+            raise unreadable(self.path, error) from error
+        notes = list(self._opened.notes)
+        if other:
+            notes.append(
+                f"{self.path} was last used with other credentials: tasks that those submitted are queried, and never "
+                "submitted again with these"
+            )
+        return Condition(
+            is_behind=self._opened.is_behind,
+            other_account=other or "several_accounts" in meta,
+            own_task_ids=meta.get("own_task_ids") == "1",
+            newest_at=newest if isinstance(newest, float) else None,
+            notes=tuple(notes),
+        )
+
+    def _commit(self, changes: Iterable[Change | Fact | str]) -> None:
         now, connection = time.time(), self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            self._commits += 1
+            connection.execute(_SET, ("sequence", str(self._commits)))
             for change in changes:
+                if isinstance(change, Fact):
+                    connection.execute(_SET, (change.name, change.value))
+                    continue
                 if isinstance(change, str):
                     connection.execute(_DELIVERED, (change,))
                     continue
@@ -193,7 +278,9 @@ class SqliteJournal:
         return len(missing)
 
     def _close(self) -> None:
+        checkpoint(self._connection, whole=True)
         self._connection.close()
+        self._opened.sequence.close()
         self._guard.close()
 
 
@@ -221,8 +308,24 @@ async def _whole(work: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def _entry(row: _Row) -> Entry:
-    key, state, attempt, request_id, fingerprint, task, delivered = row
-    return Entry(key, state, attempt, request_id, fingerprint, Task.from_json(task) if task else None, bool(delivered))
+    key, state, attempt, request_id, fingerprint, task, delivered, charged, updated_at, account, path = row
+    return Entry(
+        key=key,
+        state=state,
+        attempt=attempt,
+        request_id=request_id,
+        fingerprint=fingerprint,
+        task=Task.from_json(task) if task else None,
+        delivered=bool(delivered),
+        charged=charged,
+        updated_at=updated_at,
+        account=account,
+        path=path,
+    )
+
+
+def _meta(connection: sqlite3.Connection) -> dict[str, str]:
+    return {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta").fetchall()}
 
 
 def _kept(row: tuple[object, ...]) -> tuple[bytes, str | None, bool]:
@@ -247,4 +350,7 @@ def _row(change: Change, now: float) -> tuple[object, ...]:
         str(error).encode(errors="backslashreplace").decode() if error else None,
         done.duration_ms if done else None,
         now,
+        change.charged,
+        change.account,
+        change.path,
     )

@@ -71,6 +71,9 @@ class Mortal:
         self._inner, self.id, self._dies_at, self._process = inner, inner.id, dies_at, process
         self._noted: list[Any] = []
 
+    async def bind(self, host: str, account: str) -> Any:
+        return await self._inner.bind(host, account)
+
     async def look_up(self, keys: Any) -> Any:
         return await self._inner.look_up(keys)
 
@@ -79,6 +82,9 @@ class Mortal:
 
     def note(self, change: Any) -> None:
         self._noted.append(change)
+
+    def note_own_task_ids(self) -> None:
+        self._inner.note_own_task_ids()
 
     def delivered(self, key: str) -> None:
         self._noted.append(key)

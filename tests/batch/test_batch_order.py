@@ -67,7 +67,7 @@ async def test_a_file_that_waits_for_room_holds_up_no_link(concurrency: int, tmp
     """However many links stand behind it, they come back before the first file has landed; each kind keeps its order."""
     recordings = files(tmp_path, 3)
     urls = [url.replace("example", "links.example") for url in links(40)]
-    items = [recordings[0], *urls[:5], recordings[1], *urls[5:20], recordings[2], *urls[20:]]
+    items: list[Any] = [recordings[0], *urls[:5], recordings[1], *urls[5:20], recordings[2], *urls[20:]]
     simulator = Simulator(flash_time=200.0)
     ended: dict[str, float] = {}
     limits = Limits(qps=None, concurrency=concurrency, upload_bytes=1)

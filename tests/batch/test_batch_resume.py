@@ -208,7 +208,7 @@ async def test_audio_inside_a_standard_submit_after_a_crash(journal: Path, tmp_p
     await run(simulator, [path], client_with={"edition": edition}, journal=journal)
     change(
         journal,
-        "UPDATE job SET state = 'sent', task = NULL, attempt = 7, request_id = 'a0000000-0000-4000-8000-000000000000'",
+        "UPDATE job SET state = 'sent', charged = 'maybe', task = NULL, attempt = 7, request_id = 'a0000000-0000-4000-8000-000000000000'",
     )
     outcomes = await run(simulator, [path], client_with={"edition": edition}, journal=journal)
     assert isinstance(outcomes[0], Done)
@@ -286,7 +286,7 @@ async def test_what_is_planned_keeps_its_id(journal: Path) -> None:
     """A job that was planned and not sent goes out under the id that the journal holds."""
     simulator, planned = Simulator(), "a0000000-0000-4000-8000-000000000000"
     await run(simulator, links(1), journal=journal)
-    change(journal, "UPDATE job SET state = 'planned', task = NULL, request_id = ?", planned)
+    change(journal, "UPDATE job SET state = 'planned', charged = 'no', task = NULL, request_id = ?", planned)
     assert len(names(await run(simulator, links(1), journal=journal))) == 1
     assert simulator.charges[-1].request_id == planned
     assert not simulator.violations

@@ -8,11 +8,10 @@ import pytest
 from volcasr_async import ApiKey, Job, Limits, PollPolicy, RetryPolicy, Standard
 from volcasr_async._budget import KeyBudget
 from volcasr_async.batch.board import Board
-from volcasr_async.batch.flight import Flight, as_failure, late
+from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.rooms import Rooms
-from volcasr_async.errors import InputError, TransportError
+from volcasr_async.errors import InputError
 from volcasr_async.job import prepare
-from volcasr_async.models import Task
 from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access
 from volcasr_async.protocol.progress import Progress, Rules, State
@@ -203,7 +202,7 @@ def test_what_the_service_has_nothing_of() -> None:
     """Ready ones and refused ones are unsent; doubtful ones and queries are not."""
     board = Board()
     board.arm(flight("ready"))
-    doubtful = flight("doubtful", doubt=TransportError("lost"), sends=1)
+    doubtful = flight("doubtful", charged="maybe", sends=1)
     for one in (flight("refused", sends=1), doubtful, flight("waits", "wait")):
         board.plan(one, one.under_way)
     assert sorted(one.key for one in board.unsent()) == ["ready", "refused"]
@@ -225,16 +224,6 @@ def test_failures() -> None:
     assert "k cannot be sent: OSError: https://e.com/a?" in str(theirs)
     assert "secret" not in str(theirs)
     assert isinstance(theirs.__cause__, OSError)
-
-
-def test_a_job_whose_time_is_up() -> None:
-    """The error carries the job and its task, and says in hours how long it took and what can be done."""
-    one = flight("a")
-    task = Task(id="t", edition=Standard(), request_id="t", submitted_at=0.0)
-    taken, not_taken = late(one, task, 3 * 3600.0), late(one, None, 1800.0)
-    assert "a was not finished within 3 h; its task can be waited for" in str(taken)
-    assert "within 0.5 h; the service has not taken it" in str(not_taken)
-    assert (taken.task, taken.job, not_taken.task, not_taken.job) == (task, one.job, None, one.job)
 
 
 class _Upload:

@@ -1,17 +1,32 @@
 """What each turn of a job's life does to the journal."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from volcasr_async import Idle, Job, Standard
+from volcasr_async import AppKey, AucV1, Idle, Job, Standard
 from volcasr_async.batch.flight import Flight
 from volcasr_async.batch.recorder import Recorder
-from volcasr_async.errors import EmptyAudio, InputError, SubmitUncertain, TransportError, VolcASRError, WaitTimeout
+from volcasr_async.editions import Edition
+from volcasr_async.errors import (
+    AuthenticationFailed,
+    EmptyAudio,
+    InputError,
+    InvalidRequest,
+    ServerError,
+    SubmitUncertain,
+    TaskNotFound,
+    TransportError,
+    VolcASRError,
+    WaitTimeout,
+)
 from volcasr_async.job import prepare
-from volcasr_async.journal import Change, Entry, request_id_of
+from volcasr_async.journal import Change, Condition, Entry, request_id_of
 from volcasr_async.models import Task, Transcript
+from volcasr_async.protocol.dialects import dialect_of
+from volcasr_async.protocol.messages import Access
 from volcasr_async.protocol.progress import Progress
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +42,12 @@ class Notes:
     def __init__(self, kept: tuple[bytes, str | None, bool] | None = None) -> None:
         self.id, self.kept, self.settled = ID, kept, 0
         self.changes: list[Any] = []
+
+    async def bind(self, host: str, account: str) -> Condition:
+        return Condition()
+
+    def note_own_task_ids(self) -> None:
+        self.changes.append("own task ids")
 
     def note(self, change: Change) -> None:
         self.changes.append(change)
@@ -48,30 +69,57 @@ class Notes:
         return self.kept if key == "a" else None
 
 
-def flight(**more: Any) -> Flight:
-    progress = Progress(UNUSED, UNUSED, **more) if more else None
+def flight(dialect: Any = UNUSED, **more: Any) -> Flight:
+    progress = Progress(dialect, UNUSED, **more) if more else None
     return Flight(Job("https://example.com/a.mp3", request_id=ID), "a", progress=progress, attempt=2)
 
 
+STANDARD, V1 = Standard(), AucV1("c")
+UNANSWERED = TransportError("x", sent="yes")
+
+
 @pytest.mark.parametrize(
-    ("error", "progress", "state"),
+    ("error", "edition", "progress", "state"),
     [
-        (EmptyAudio("x"), {}, "failed"),
-        (InputError("x"), {}, "failed"),
-        (SubmitUncertain("x"), {}, "uncertain"),
-        (TransportError("x", sent="no"), {"state": "submit"}, "planned"),
-        (TransportError("x", sent="no"), {"state": "submit", "doubt": TransportError("y")}, None),
-        (TransportError("x", sent="maybe"), {"state": "submit"}, "failed"),
-        (WaitTimeout("x"), {"state": "wait"}, None),
-        (WaitTimeout("x"), {"state": "submit"}, "planned"),
-        (WaitTimeout("x"), {}, "planned"),
+        # not charged: refused, or nothing was sent
+        (EmptyAudio("x"), STANDARD, {}, "failed"),
+        (InvalidRequest("x"), STANDARD, {}, "failed"),
+        (InputError("x"), STANDARD, {}, "failed"),
+        (TransportError("x", sent="no"), STANDARD, {}, "planned"),
+        (WaitTimeout("x"), STANDARD, {}, "planned"),
+        # perhaps charged: queried by the next run, or uncertain where no query can tell
+        (UNANSWERED, STANDARD, {"charged": "maybe"}, "sent"),
+        (WaitTimeout("x"), STANDARD, {"charged": "maybe"}, "sent"),
+        (InvalidRequest("x"), STANDARD, {"charged": "maybe"}, "sent"),
+        (SubmitUncertain("x"), STANDARD, {"charged": "maybe"}, "uncertain"),
+        (UNANSWERED, V1, {"charged": "maybe"}, "uncertain"),
+        (WaitTimeout("x"), V1, {"charged": "maybe"}, "uncertain"),
+        (SubmitUncertain("x"), V1, {"charged": "maybe"}, "uncertain"),
+        # charged: only a listed final code ends the task
+        (EmptyAudio("x"), STANDARD, {"charged": "yes", "ended": True, "task": TASK}, "failed"),
+        (EmptyAudio("x"), V1, {"charged": "yes", "ended": True, "task": TASK}, "failed"),
+        (TaskNotFound("x"), STANDARD, {"charged": "yes", "task": TASK}, "missing"),
+        (WaitTimeout("x"), STANDARD, {"charged": "yes", "task": TASK}, "accepted"),
+        (ServerError("x"), STANDARD, {"charged": "yes", "task": TASK}, "accepted"),
+        (AuthenticationFailed("x"), STANDARD, {"charged": "yes", "task": TASK}, "accepted"),
     ],
 )
-async def test_failures(error: VolcASRError, progress: dict[str, Any], state: str | None) -> None:
-    """What may go on at the service is left as it is; what was never taken is planned."""
+async def test_failures(error: VolcASRError, edition: Edition, progress: dict[str, Any], state: str) -> None:
+    """The charge state and the way in which a job ended decide its state; the row has the charge state, too."""
     notes = Notes()
-    Recorder(notes).failed(flight(**progress), error)
-    assert [change.state for change in notes.changes] == ([state] if state else [])
+    order = prepare(Job("https://example.com/a.wav", request_id=ID), edition=edition, options=None, cluster=None)
+    one = flight(order=order, dialect=dialect_of(edition, Access(AppKey("app", "key"))), **progress)
+    Recorder(notes).failed(one, error)
+    [change] = notes.changes
+    assert (change.state, change.charged) == (state, progress.get("charged", "no"))
+    assert (change.task is not None) == (change.charged == "yes" or (change.charged == "maybe" and edition is STANDARD))
+
+
+async def test_a_job_that_could_not_be_prepared() -> None:
+    """It failed before anything was sent."""
+    notes = Notes()
+    Recorder(notes).failed(flight(), InputError("x"))
+    assert [(change.state, change.charged) for change in notes.changes] == [("failed", "no")]
 
 
 async def test_ids() -> None:
@@ -87,7 +135,8 @@ async def test_without_a_journal_nothing_happens() -> None:
     """Every note goes nowhere."""
     recorder = Recorder(None)
     assert not recorder.records
-    recorder.sent(flight())
+    recorder.planned(flight())
+    recorder.own_task_ids()
     recorder.delivered("a")
     await recorder.settle()
     assert await recorder.look_up(["a"]) == {}
@@ -124,19 +173,25 @@ async def test_what_each_note_says() -> None:
     """Edition and id are those of what was sent; a task, a transcript and an error stand where there are any."""
     job = Job("https://example.com/a.mp3", request_id=ID)
     order = prepare(job, edition=Standard(), options=None, cluster=None)
-    one = Flight(job, "a", fingerprint="f", progress=Progress(UNUSED, UNUSED, order=order), attempt=2)
+    dialect = dialect_of(Standard(), Access(AppKey("app", "key")))
+    one = Flight(job, "a", fingerprint="f", progress=Progress(dialect, UNUSED, order=order), attempt=2)
     notes, transcript, error = Notes(), Transcript(text="good", task=TASK), EmptyAudio("x")
-    recorder = Recorder(notes)
+    recorder = Recorder(notes, account="me")
     recorder.sent(one)
     recorder.accepted(one, TASK)
     recorder.done(one, transcript)
-    one.under_way.task = TASK
+    one.under_way.task, one.under_way.charged, one.under_way.ended = TASK, "yes", True
     recorder.failed(one, error)
     one.under_way.order = None  # it waits: the task says all that is needed
     recorder.failed(one, error)
     assert {(change.key, change.attempt, change.fingerprint) for change in notes.changes} == {("a", 2, "f")}
+    assert {change.account for change in notes.changes} == {"me"}
+    presumed = notes.changes[0].task
+    assert (presumed.id, presumed.request_id, presumed.edition) == (ID, ID, Standard())
+    assert abs(presumed.submitted_at - time.time()) < 60
+    assert [change.charged for change in notes.changes] == ["maybe", "yes", "yes", "yes", "yes"]
     assert [(change.state, change.task, change.transcript, change.error) for change in notes.changes] == [
-        ("sent", None, None, None),
+        ("sent", presumed, None, None),
         ("accepted", TASK, None, None),
         ("done", TASK, transcript, None),
         ("failed", TASK, None, error),

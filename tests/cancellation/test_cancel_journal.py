@@ -15,7 +15,9 @@ ID = "67ee89ba-7050-4c04-a3d7-ac61a63499b3"
 
 
 def note(journal: SqliteJournal, key: str) -> None:
-    journal.note(Change(key=key, state="sent", edition="{}", attempt=0, request_id=ID, fingerprint="f"))
+    journal.note(
+        Change(key=key, state="sent", edition="{}", attempt=0, request_id=ID, fingerprint="f", charged="maybe")
+    )
 
 
 async def use(journal: SqliteJournal, noted: list[str]) -> None:

@@ -39,7 +39,7 @@ def test_files_failures_and_the_second_run(volcasr: Caller, service: Simulator, 
     assert end.out == ""
     assert "hidden" not in end.err
     assert SECRET not in end.err
-    assert "2 done, 1 failed" in end.err
+    assert "2 done, 0 failed (not charged), 1 failed (possibly charged), 0 uncertain, 0 missing" in end.err
     assert "1 BadAudioFormat, such as https://batch.example/bad-format.mp3: 45000151" in end.err
     files = {path.name.rpartition("-")[0]: path for path in out.glob("*-*.json")}
     assert read_transcript(files["1"].read_text()).text
@@ -50,8 +50,10 @@ def test_files_failures_and_the_second_run(volcasr: Caller, service: Simulator, 
     charged = len(service.charges)
     end = volcasr("batch", sources, "-o", out, "-f", "json", *FAST)
     assert "journal: " in end.err
-    assert "2 done, 1 that failed" in end.err
-    assert "0 done, 1 failed, 2 done before" in end.err
+    assert "2 done, 1 that ended badly" in end.err
+    assert (
+        "0 done, 0 failed (not charged), 1 failed (possibly charged), 0 uncertain, 0 missing, 2 done before" in end.err
+    )
     assert [charge.source for charge in service.charges[charged:]] == [link("bad-format.mp3")]
 
 
@@ -69,7 +71,9 @@ def test_failures_are_a_list(
     assert len(list(Path("out").glob("*.txt"))) == 2
     end = volcasr("batch", "list.txt", "-o", "out", *FAST)
     assert end.status == 0
-    assert "0 done, 0 failed, 2 done before" in end.err
+    assert (
+        "0 done, 0 failed (not charged), 0 failed (possibly charged), 0 uncertain, 0 missing, 2 done before" in end.err
+    )
     assert not Path("out/failures.jsonl").exists()
 
 
@@ -87,7 +91,9 @@ def test_a_file_that_is_gone_is_written_again(
     said = first.read_text()
     first.unlink()
     end = volcasr("batch", "list.txt", "-o", "out", *FAST)
-    assert "1 done, 0 failed, 1 done before" in end.err
+    assert (
+        "1 done, 0 failed (not charged), 0 failed (possibly charged), 0 uncertain, 0 missing, 1 done before" in end.err
+    )
     assert "0 requests" in end.err
     assert first.read_text() == said
     assert volcasr("batch", "list.txt", "-o", "out", "--format", "srt", *FAST).status == 0
@@ -224,7 +230,7 @@ def test_status(volcasr: Caller, service: Simulator, sources: Path, tmp_path: Pa
     assert end.status == 0
     assert "hidden" not in end.out
     assert "1 BadAudioFormat, such as https://batch.example/bad-format.mp3" in end.out
-    assert "is sent again as a new task" in end.out
+    assert "is submitted as a new task" in end.out
     report = json.loads(volcasr("status", journal, "--format", "json", "--failed", 5).out)
     assert {state: row["count"] for state, row in report["states"].items()} == {"done": 2, "failed": 1}
     assert report["states"]["done"]["audio_s"] > 0

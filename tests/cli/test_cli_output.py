@@ -364,7 +364,7 @@ async def test_a_slow_pipe_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -
             went_on.set()
         await anyio.to_thread.run_sync(thread.join)
     assert seen[0], "the event loop stood still"
-    assert json.loads(seen[1])["text"] == transcript.text
+    assert json.loads(str(seen[1]))["text"] == transcript.text
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is always full here")
@@ -373,7 +373,7 @@ async def test_a_slow_pipe_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -
 def test_a_full_disk_is_told_by_every_command(tmp_path: Path, unbuffered: str, wanted: str) -> None:
     """The status is 1 and the message names the cause, with no traceback."""
     (tmp_path / "kept.json").write_bytes(SAMPLE)
-    argv = [sys.executable, "-m", "volcasr_async", "convert", "-f", wanted, tmp_path / "kept.json"]
+    argv = [sys.executable, "-m", "volcasr_async", "convert", "-f", wanted, str(tmp_path / "kept.json")]
     with Path("/dev/full").open("w") as full:
         environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
         end = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, env=environ, text=True, check=False)

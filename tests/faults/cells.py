@@ -36,7 +36,7 @@ Does = Literal["flash", "submit", "query", "wait"]
 
 EDITIONS = {edition.name: edition for edition in (Flash(), Standard(), Idle(), AucV1("volc_auc_common"))}
 SMALL, LARGE = make_wav(0.1), make_wav(160)  # 3 kB and 5 MB: more than the system takes off a sender's hands
-_QUICK = {"attempts": 3, "first": 0.01, "longest": 0.02}
+_QUICK = {"attempts": 3, "first": 0.01, "longest": 0.02, "grace": 0.3}
 _POLL = PollPolicy(first=0.01, growth=0.0, shortest=0.01, longest=0.02)
 _PATIENT_S, _IMPATIENT_S = 10.0, 0.5
 _NEWS_S = 0.3

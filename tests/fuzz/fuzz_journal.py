@@ -14,12 +14,13 @@ from msgspec.json import encode
 from volcasr_async import Task, Transcript
 from volcasr_async.cli.status import read_report
 from volcasr_async.editions import Standard
-from volcasr_async.errors import EmptyAudio, JournalError
+from volcasr_async.errors import Charged, EmptyAudio, JournalError
 from volcasr_async.journal import STATES, Change, Entry, State
 from volcasr_async.journal_file import summary
 from volcasr_async.sqlite_journal import SqliteJournal
 
-_KEYS: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "uncertain")
+_KEYS: tuple[State, ...] = STATES
+_CHARGED: dict[State, Charged] = {"planned": "no", "failed": "no", "sent": "maybe", "uncertain": "maybe"}
 _TASK = Task(id=TASK_ID, edition=Standard(), request_id=TASK_ID, submitted_at=1.0, key="k")
 
 
@@ -49,7 +50,8 @@ def _report(path: Path) -> None:
         report = read_report(path, 3)
     except JournalError:
         return
-    assert all(state in STATES and isinstance(count, int) for state, count, _ in rows)
+    assert all(row.state in STATES and row.charged in ("no", "maybe", "yes") for row in rows)
+    assert all(isinstance(row.count, int) for row in rows)
     assert encode(report)
 
 
@@ -102,6 +104,7 @@ def _change(key: str, state: State) -> Change:
         attempt=0,
         request_id=TASK_ID,
         fingerprint="f",
+        charged=_CHARGED.get(state, "yes"),
         task=_TASK if state in ("accepted", "done") else None,
         error=EmptyAudio("nothing in it", code=45000002) if state in ("failed", "uncertain") else None,
         transcript=done if state == "done" else None,

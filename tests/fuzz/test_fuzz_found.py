@@ -25,7 +25,7 @@ from volcasr_async.editions import Edition
 from volcasr_async.errors import InputError, InvalidRequest, JournalError, RateLimited, without_queries
 from volcasr_async.job import as_edition, as_job, prepare
 from volcasr_async.journal import Change
-from volcasr_async.journal_file import summary
+from volcasr_async.journal_file import Total, summary
 from volcasr_async.options import Options
 from volcasr_async.probe import probe
 from volcasr_async.protocol.auc import AucDialect
@@ -95,11 +95,18 @@ async def test_a_length_beyond_belief_is_kept(tmp_path: Path) -> None:
     journal = await SqliteJournal.open(tmp_path / "run.db")
     journal.note(
         Change(
-            key="k", state="done", edition="standard", attempt=0, request_id=TASK_ID, fingerprint="f", transcript=told
+            key="k",
+            state="done",
+            edition="standard",
+            attempt=0,
+            request_id=TASK_ID,
+            fingerprint="f",
+            charged="yes",
+            transcript=told,
         )
     )
     await journal.aclose()
-    assert summary(tmp_path / "run.db") == [("done", 1, 0)]
+    assert summary(tmp_path / "run.db") == [Total("done", "yes", 1, 0)]
 
 
 def test_retry_after_of_many_digits() -> None:

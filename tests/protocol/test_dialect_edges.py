@@ -108,7 +108,7 @@ def test_a_refusal(edition: Any, verb: str) -> None:
 @pytest.mark.parametrize("edition", POLLED, ids=lambda e: e.name)
 def test_a_refused_question_names_the_job_s_own_id(edition: Any) -> None:
     """Where the service names tasks itself, the error still tells the id that the caller chose."""
-    other = task_of(edition, id="service-s-id", request_id="ours")
+    other = task_of(edition, id=V1_ID, request_id="ours")
     with pytest.raises(e.ServiceError) as caught:
         speak(edition).read_follow(other, reply(edition, 1005 if edition is CLUSTER else 55000031))
     assert (caught.value.request_id, caught.value.task) == ("ours", other)

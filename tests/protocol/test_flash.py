@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from ground import ID, KEY, answer, body_of, order_of, speak, task_of
 
-from volcasr_async import AudioUrl, Flash, InputError, InvalidRequest, ReplyError, ServerError, Transcript
+from volcasr_async import (
+    AudioUrl,
+    BadAudioFormat,
+    Flash,
+    InputError,
+    InvalidRequest,
+    ReplyError,
+    ServerError,
+    Transcript,
+)
 
 FLASH = Flash()
 
@@ -53,12 +62,20 @@ def test_results() -> None:
 
 
 def test_refusals() -> None:
-    """A no is a no; a 5xx without a code leaves the outcome open."""
-    with pytest.raises(InvalidRequest):
+    """A no is a no; a page without a code leaves the outcome open."""
+    with pytest.raises(InvalidRequest) as refused:
         read(answer(45000001))
+    assert refused.value.evidence == "refused"
     with pytest.raises(ServerError) as caught:
         read(answer(status=503))
-    assert caught.value.unsettled
+    assert caught.value.evidence == "nothing"
+
+
+@pytest.mark.parametrize("body", [{"header": {"code": 45000151}}, {"code": "45000151"}, {"resp": {"code": 45000151}}])
+def test_a_failure_in_the_body_under_a_success_header_is_a_refusal(body: Any) -> None:
+    """The header says success, the body says what happened."""
+    with pytest.raises(BadAudioFormat):
+        read(answer(20000000, "OK", body))
 
 
 def test_there_is_nothing_to_follow() -> None:

@@ -1,15 +1,18 @@
 """The life of one job: a table of states and events, and a service that loses answers at random."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from ground import CLUSTER, ID, URL, order_of, speak, task_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from progress_kit import EPOCH
+from service_kit import FAULTS, QUIET, SCRIPTS, WORLDS, DirectService, Ids, Service, Told, World
 
 from volcasr_async import Flash, Pending, PollPolicy, RetryPolicy, Standard, Transcript
 from volcasr_async import errors as e
+from volcasr_async.protocol.charge import ServiceFacts
 from volcasr_async.protocol.messages import Reply
 from volcasr_async.protocol.progress import Progress, Rules
 
@@ -26,6 +29,7 @@ def waiting(**policy: Any) -> Progress:
     progress = make(**policy)
     progress.call(at=0.0)
     progress.went_on(Pending(task=task_of(), phase="accepted"), now=0.0, draw=0.5)
+    assert progress.charged == "yes"
     return progress
 
 
@@ -33,6 +37,7 @@ def asking(edition: Any = STANDARD, **policy: Any) -> Progress:
     progress = make(edition, **policy)
     progress.call(at=0.0)
     fail(progress, lost())
+    assert progress.charged == "maybe"
     return progress
 
 
@@ -64,7 +69,7 @@ def missing() -> e.VolcASRError:
 
 
 FINAL = "raised"
-# (state before, event) -> state after; design 4.2 and 4.4
+# (state before, event) -> state after; design 4.2 and 4.4, and row 1 of the attack on 0.1.0
 MACHINE = [
     ("submit", lambda: lost("no"), "submit"),
     ("submit", lambda: lost("maybe"), "ask"),
@@ -72,11 +77,17 @@ MACHINE = [
     ("submit", lambda: said(None, http_status=502), "ask"),
     ("submit", lambda: said(None, http_status=200), "ask"),
     ("submit", lambda: said(20000009), "ask"),
-    ("submit", lambda: said(55000000), "submit"),
+    ("submit", lambda: said(55000000), "ask"),
+    ("submit", lambda: said(55001010), "ask"),
+    ("submit", lambda: said(45000077), "ask"),
+    ("submit", lambda: said(None, http_status=429), "ask"),
+    ("submit", lambda: said(None, http_status=401), "ask"),
+    ("submit", lambda: said(None, http_status=404), "ask"),
+    ("submit", lambda: said(45000000), "ask"),
+    ("submit", lambda: said(45000001), "ask"),
     ("submit", lambda: said(55000031), "submit"),
-    ("submit", lambda: said(None, http_status=429), "submit"),
+    ("submit", lambda: said(45000292, message="quota exceeded for types: qps"), "submit"),
     ("submit", lambda: said(45000131), "submit"),
-    ("submit", lambda: said(45000001), FINAL),
     ("submit", lambda: said(45000151), FINAL),
     ("submit", lambda: said(45000010), FINAL),
     ("submit", lambda: said(45000030), FINAL),
@@ -85,6 +96,11 @@ MACHINE = [
     ("ask", lambda: said(None, "query", 502), "ask"),
     ("ask", lambda: said(55000031, "query"), "ask"),
     ("ask", missing, "ask"),
+    ("ask", lambda: said(None, "query", 404), "ask"),
+    ("ask", lambda: said(None, "query", 401), "ask"),
+    ("ask", lambda: said(45000000, "query"), "ask"),
+    ("ask", lambda: said(45000001, "query"), "ask"),
+    ("ask", lambda: said(45000077, "query"), "ask"),
     ("ask", lambda: said(45000010, "query"), FINAL),
     ("ask", lambda: said(45000002, "query"), FINAL),
     ("ask", lambda: said(55001010, "query"), FINAL),
@@ -95,6 +111,11 @@ MACHINE = [
     ("wait", lambda: said(55000031, "query"), "wait"),
     ("wait", lambda: said(55000000, "query"), "wait"),
     ("wait", lambda: said(None, "query", 429), "wait"),
+    ("wait", lambda: said(None, "query", 404), "wait"),
+    ("wait", lambda: said(None, "query", 403), "wait"),
+    ("wait", lambda: said(45000000, "query"), "wait"),
+    ("wait", lambda: said(45000001, "query"), "wait"),
+    ("wait", lambda: said(45000077, "query"), "wait"),
     ("wait", missing, "wait"),
     ("wait", lambda: said(45000006, "query"), FINAL),
     ("wait", lambda: said(45000030, "query"), FINAL),
@@ -132,23 +153,33 @@ def test_accepted_then_polled() -> None:
 
 
 def test_a_lost_answer_is_asked_about_under_the_same_id() -> None:
-    """The query names the id of the submit; found, it is waited for."""
-    progress = asking()
+    """The query names the id of the submit and is as old as that; found, it is waited for."""
+    progress = make()
+    progress.call(at=3.0)
+    fail(progress, lost())
     call = progress.call(at=5.0)
     assert (call.phase, dict(call.headers)["X-Api-Request-Id"]) == ("query", ID)
-    assert progress.task == task_of(submitted_at=5.0, key=URL)
+    assert progress.task == task_of(submitted_at=3.0, key=URL)
     assert progress.task is not None
     progress.went_on(Pending(task=progress.task), now=6.0, draw=0.5)
-    assert (progress.state, progress.doubt, progress.failures) == ("wait", None, 0)
+    assert (progress.state, progress.doubt, progress.failures, progress.charged) == ("wait", None, 0, "yes")
 
 
-def test_not_found_thrice_sends_the_same_id_again() -> None:
-    """Only the third "cannot find task" in a row brings the submit back, with the same id."""
+def test_not_found_until_the_grace_has_passed_sends_the_same_id_again() -> None:
+    """Neither three "cannot find task" nor thirty seconds alone bring the submit back; both do, with the same id."""
+    hasty = asking()
+    hasty.call(at=0.0)
+    for now in (2.0, 3.0, 4.0, 30.9):
+        fail(hasty, missing(), now)
+        assert hasty.state == "ask"
+    fail(hasty, missing(), 31.0)
+    assert hasty.state == "submit"
     progress = asking()
     progress.call(at=0.0)
-    for state in ("ask", "ask", "submit"):
-        fail(progress, missing())
+    for now, state in ((40.0, "ask"), (50.0, "ask"), (60.0, "submit")):
+        fail(progress, missing(), now)
         assert progress.state == state
+    assert progress.charged == "no"
     call = progress.call(at=0.0)
     assert (call.phase, dict(call.headers)["X-Api-Request-Id"], progress.sends) == ("submit", ID, 2)
 
@@ -156,38 +187,41 @@ def test_not_found_thrice_sends_the_same_id_again() -> None:
 def test_lost_every_time_ends() -> None:
     """A submit that is lost and never found is sent at most `attempts` times, then its own error is raised."""
     progress = make(attempts=3)
-    with pytest.raises(e.TransportError):
-        for _ in range(20):
-            progress.call(at=0.0)
-            fail(progress, lost() if progress.state == "submit" else missing())
+    with pytest.raises(e.TransportError) as caught:
+        for _ in range(50):
+            progress.call(at=progress.due)
+            fail(progress, lost() if progress.state == "submit" else missing(), progress.due)
     assert progress.sends == 3
+    assert caught.value.charged == "no"
 
 
-def test_repetition_after_doubt_is_asked_about() -> None:
-    """45000001 after a doubtful try means that the try lives, also when it is not found for a moment."""
+def test_repetition_after_doubt_is_uncertain_when_it_is_not_found() -> None:
+    """45000001 after a lost answer says that the lost submit may live; a task that nobody finds is not sent once more."""
     progress = asking()
-    for _ in range(3):
-        fail(progress, missing())
-    fail(progress, said(45000001))
-    for now in (1.0, 8.0, 20.0, 29.0):
+    for now in (2.0, 3.0, 31.0):
+        fail(progress, missing(), now)
+    assert progress.kind == "submit"
+    fail(progress, said(45000001), 31.0)
+    for now in (32.0, 39.0, 50.0, 60.9):
         fail(progress, missing(), now)
         assert progress.state == "ask"
-    with pytest.raises(e.InvalidRequest):
-        fail(progress, missing(), 31.1)
-    doubtful = make()
-    fail(doubtful, said(55000000))
-    fail(doubtful, said(45000001))
-    assert doubtful.state == "ask"
+    with pytest.raises(e.SubmitUncertain) as caught:
+        fail(progress, missing(), 61.0)
+    assert caught.value.charged == "maybe"
+    assert isinstance(caught.value.__cause__, e.InvalidRequest)
+    assert caught.value.task is not None
+    assert caught.value.task.id == ID
 
 
 def test_patience_after_acceptance() -> None:
-    """Within the grace "cannot find task" is patience, after it and three in a row it is final."""
+    """Within twice the grace "cannot find task" is patience, after it and three in a row it is final."""
     progress = waiting(grace=30.0)
-    for now in (1.0, 5.0, 20.0, 29.0):
+    for now in (1.0, 5.0, 20.0, 60.9):
         fail(progress, missing(), now)
         assert progress.state == "wait"
-    with pytest.raises(e.TaskNotFound):
-        fail(progress, missing(), 31.0)
+    with pytest.raises(e.TaskNotFound) as caught:
+        fail(progress, missing(), 61.0)
+    assert caught.value.charged == "yes"
     late = waiting(grace=0.0)
     fail(late, missing(), 100.0)
     fail(late, missing(), 110.0)
@@ -197,7 +231,7 @@ def test_patience_after_acceptance() -> None:
 
 def test_the_rate_never_counts() -> None:
     """A hundred refusals for the pace are no failure of the job, nor do they use up what it has."""
-    for error in (said(None, http_status=429), said(55000031), said(45000131)):
+    for error in (said(45000292, message="quota exceeded for types: qps"), said(55000031), said(45000131)):
         progress = make(attempts=2)
         for _ in range(100):
             fail(progress, error)
@@ -208,14 +242,17 @@ def test_the_rate_never_counts() -> None:
 
 
 def test_server_errors_are_bounded() -> None:
-    """At submit `attempts` bounds them, and never more than the table allows."""
+    """`attempts` bounds how often a submit that is answered 55000000 and not found is sent; no time is endless."""
     for attempts in (1, 2, 6):
-        progress, tries = make(attempts=attempts), 0
-        with pytest.raises(e.ServerError):
-            while tries < 50:
-                tries += 1
-                fail(progress, said(55000000))
-        assert tries <= attempts
+        progress = make(attempts=attempts)
+        with pytest.raises(e.ServerError) as caught:
+            for _ in range(100):
+                submitting = progress.state == "submit"
+                progress.call(at=progress.due)
+                fail(progress, said(55000000) if submitting else missing(), progress.due)
+        assert progress.sends == attempts
+        assert progress.due < attempts * 40
+        assert caught.value.charged == "no"
 
 
 @pytest.mark.parametrize("start", [waiting, asking])
@@ -290,19 +327,20 @@ def test_v1_lost(sent: Any) -> None:
 
 
 def test_flash_lost() -> None:
-    """Flash is not sent again once all of it had left, nor after an unreadable answer, unless allowed."""
-    for error in (lost("yes"), said(None, http_status=502), said(None)):
+    """Flash is not sent again once a part of it had left, nor after an answer that says nothing, unless allowed."""
+    for error in (lost("maybe"), lost("yes"), said(None, http_status=502), said(None, http_status=429), said(None)):
         with pytest.raises(e.SubmitUncertain, match="resend_flash"):
             fail(make(FLASH), error)
         allowed = make(FLASH, resend_flash=True)
         fail(allowed, error)
         assert allowed.state == "submit"
-    for harmless in (lost("no"), said(None, http_status=429), said(55000031)):
+    for harmless in (lost("no"), said(45000292, message="quota exceeded for types: qps"), said(55000031)):
         progress = make(FLASH)
         fail(progress, harmless)
         assert progress.state == "submit"
-    with pytest.raises(e.ServerError):
+    with pytest.raises(e.ServerError) as caught:
         fail(make(FLASH), said(55000000))
+    assert caught.value.charged == "maybe"
     again = make(FLASH, resend_flash=True)
     fail(again, said(55000000))
     assert again.state == "submit"
@@ -324,9 +362,12 @@ def test_a_spent_stream_that_was_not_found_is_at_its_end() -> None:
     """A stream that left and was not found cannot be sent once more."""
     progress = make()
     fail(progress, lost("yes"), resendable=False)
-    with pytest.raises(e.VolcASRError):
-        for _ in range(3):
-            fail(progress, missing(), resendable=False)
+    for now in (2.0, 3.0, 30.9):
+        fail(progress, missing(), now, resendable=False)
+        assert progress.state == "ask"
+    with pytest.raises(e.TransportError) as caught:
+        fail(progress, missing(), 31.0, resendable=False)
+    assert caught.value.charged == "no"
 
 
 def test_misuse_is_a_mistake_of_ours() -> None:
@@ -336,91 +377,190 @@ def test_misuse_is_a_mistake_of_ours() -> None:
         empty.call(at=0.0)
     with pytest.raises(RuntimeError):
         empty.read(Reply(200, {}, b""), at=0.0)
+    fail(empty, lost())
+    assert empty.state == "ask"
     with pytest.raises(RuntimeError):
-        fail(empty, lost())
+        empty.call(at=0.0)
+    with pytest.raises(RuntimeError):
+        fail(Progress(speak(FLASH), Rules(RetryPolicy(), PollPolicy())), lost())
 
 
-# ---- a service that loses answers ----
+# ---- a service that loses answers, ids and tasks ----
 
 
-class Service:
-    """The least service: ids are names, each is charged once; its answers come from the code under test's own path."""
+class Run(Struct):
+    """One job against a service, to its end."""
 
-    def __init__(self, polls: int, hidden: int) -> None:
-        self.tasks: dict[str, int] = {}
-        self.charges: dict[str, int] = {}
-        self.polls, self.hidden = polls, hidden
-
-    def handle(self, phase: str, name: str) -> Reply:
-        if phase == "submit":
-            if name in self.tasks:
-                return self.reply(45000001, "repeated")
-            self.tasks[name] = 0
-            self.charges[name] = self.charges.get(name, 0) + 1
-            return self.reply(20000000, "OK")
-        if name not in self.tasks:
-            return self.reply(45000000, "cannot find task")
-        self.tasks[name] += 1
-        if self.tasks[name] <= self.hidden:
-            return self.reply(45000000, "cannot find task")
-        if self.tasks[name] <= self.hidden + self.polls:
-            return self.reply(20000001, "")
-        return self.reply(20000000, "OK", b'{"audio_info":{"duration":5},"result":{"text":"done"}}')
-
-    @staticmethod
-    def reply(code: int, message: str, body: bytes = b"{}") -> Reply:
-        return Reply(200, {"x-api-status-code": str(code), "x-api-message": message}, body)
+    service: Service | DirectService
+    progress: Progress
+    transcript: Transcript | None = None
+    failure: e.VolcASRError | None = None
 
 
-FAULTS = st.lists(
-    st.sampled_from(["", "", "before", "after", "cut", "html", "503", "429", "busy", "550", "lost request"]),
-    max_size=40,
-)
-
-
-@settings(max_examples=300)
-@given(FAULTS, st.integers(0, 4), st.integers(0, 2), st.floats(0, 1, exclude_max=True))
-def test_never_charged_twice(faults: list[str], polls: int, hidden: int, draw: float) -> None:
-    """Whatever is lost on the way: one v3 job is charged at most once, it ends, and what was charged is not lost."""
-    service, name = Service(polls, hidden), str(uuid4())
-    order = order_of(URL, STANDARD, request_id=name)
-    progress = Progress(speak(STANDARD), Rules(RetryPolicy(), PollPolicy()), order=order)
-    now, script, step, failure = 0.0, iter(faults), None, None
+def run(
+    service: Service | DirectService,
+    script: list[str],
+    draw: float,
+    *,
+    edition: Any = STANDARD,
+    learned: bool = False,
+    **policy: Any,
+) -> Run:
+    """Make requests until the job ends; after the script all of them reach the service and are answered."""
+    facts = ServiceFacts(own_task_ids=True) if learned else ServiceFacts()
+    rules = Rules(RetryPolicy(**policy), PollPolicy(), facts)
+    progress = Progress(speak(edition), rules, order=order_of(URL, edition, request_id=ID))
+    this, faults, now = Run(service, progress), iter(script), 0.0
     for _ in range(400):
         now = max(now, progress.due)
-        call = progress.call(at=now)
-        fault = next(script, "")
+        call = progress.call(at=EPOCH + now)
         try:
-            if fault == "before":
-                raise e.TransportError("refused", sent="no")
-            if fault == "lost request":
-                raise e.TransportError("reset", sent="maybe")
-            refusal = {"429": Service.reply(45000292, "quota exceeded for types: qps"),
-                       "busy": Service.reply(55000031, ""), "550": Service.reply(55000000, "")}.get(fault)  # fmt: skip
-            reply = refusal or service.handle(call.phase, dict(call.headers)["X-Api-Request-Id"])
-            if fault == "after":
-                raise e.TransportError("reset", sent="yes")
-            if fault == "cut":
-                reply = Reply(200, {}, reply.body[:3])
-            if fault in ("html", "503"):
-                reply = Reply(502 if fault == "html" else 503, {}, b"<html>")
-            step = progress.read(reply, at=now)
+            reply = service.answer(next(faults, ""), call.phase, dict(call.headers).get("X-Api-Request-Id", ""), now)
+            step = progress.read(reply, at=EPOCH + now)
         except e.VolcASRError as error:
             try:
                 progress.failed(error, now=now, draw=draw)
             except e.VolcASRError as final:
-                failure = final
-                break
+                this.failure = final
+                return this
             assert progress.due >= now
             continue
         if isinstance(step, Transcript):
-            break
+            this.transcript = step
+            return this
         progress.went_on(step, now=now, draw=draw)
-    assert all(count == 1 for count in service.charges.values())
-    assert set(service.charges) <= {name}
-    assert isinstance(step, Transcript) or failure is not None, "it does not end"
-    if failure is None:
-        assert isinstance(step, Transcript)
-        assert step.text == "done"
+    raise AssertionError("it does not end")
+
+
+def was_denied(told: Told | None) -> bool:
+    """Whether a lost submit that the service had accepted was denied as the rules ask: three times, and over the grace."""
+    return told is not None and told.denied >= 3 and told.last - told.lost_at >= RetryPolicy().grace
+
+
+def check_charges(this: Run, *, names: int) -> None:
+    """Check what was charged against what the caller is told."""
+    service, failure = this.service, this.failure
+    assert isinstance(service, Service)
+    world = service.world
+    # Never twice. The boundary: the service accepted a submit, the answer was lost, and then it denied the task three times
+    # and for the whole grace, because it had forgotten it, because a failover hid it, or because it knew it by an id that was
+    # in the lost answer and that no reply had shown to exist. No client can tell that from a submit that did not arrive.
+    assert len(service.charges) <= names
+    for told in service.second_charges:
+        assert not world.is_honest
+        assert was_denied(told)
+        assert not world.repeats_refused or world.forgets_after_s is not None
+    # What was charged ends in a transcript, or in an error that does not deny it; within the same boundary.
+    if this.transcript is not None:
+        assert (this.transcript.text, this.progress.charged) == ("done", "yes")
+        return
+    assert failure is not None
+    assert failure.charged == this.progress.charged_in_all
+    if service.charges.total() and failure.charged == "no":
+        assert not world.is_honest
+        assert not service.answered
+        assert all(told.denied >= 3 for told in service.unanswered.values())
+    # A charge is claimed only where there is one.
+    assert failure.charged != "yes" or service.charges.total()
+    assert not this.progress.ended, "the service ends no task"
+
+
+@settings(max_examples=500)
+@given(WORLDS, SCRIPTS, st.floats(0, 1, exclude_max=True), st.booleans())
+def test_never_charged_twice_without_permission(world: World, script: list[str], draw: float, learned: bool) -> None:
+    """Whatever is lost on the way: a job has one id, is charged once, ends, and what was charged is not lost."""
+    service = Service(world, ID)
+    this = run(service, script, draw, learned=learned and world.ids != "request")
+    check_charges(this, names=1)
+    assert this.progress.fresh == 0
+    if learned and world.ids != "request":
+        assert not service.second_charges, "where ids differ, a denial proves nothing"
+
+
+@settings(max_examples=300)
+@given(WORLDS, SCRIPTS, st.floats(0, 1, exclude_max=True), st.booleans())
+def test_permission_is_for_one_more_task(world: World, script: list[str], draw: float, learned: bool) -> None:
+    """Replaced under a second id, and each id is charged as without permission."""
+    this = run(Service(world, ID), script, draw, learned=learned and world.ids != "request", pay_again=True)
+    check_charges(this, names=2)
+    assert this.progress.fresh <= 1
+
+
+@settings(max_examples=200)
+@given(SCRIPTS, st.integers(0, 4), st.integers(0, 2), st.floats(0, 1, exclude_max=True), st.booleans())
+def test_an_honest_service_is_charged_once_and_found(
+    script: list[str], polls: int, hidden: int, draw: float, known: bool
+) -> None:
+    """Nothing is forgotten, and known ids are not even refused: an accepted task's result arrives, but for a service in ruins."""
+    world = World(polls=polls, hidden=hidden, repeats_refused=False, known=False)
+    service = Service(world, ID)
+    this = run(service, script, draw)
+    assert service.charges.total() <= 1
+    if service.charges and this.failure is not None:
+        assert this.failure.charged != "no"
+        # Thirty seconds of nothing but internal errors, six pages about the account, or six refusals of the queries that
+        # check a refused submit, are an end.
+        assert isinstance(this.failure, e.ServerError | e.InvalidRequest) or this.failure.account_wide
+    refused = World(polls=polls, hidden=hidden, known=known)
+    service = Service(refused, ID)
+    run(service, script, draw)
+    assert service.charges.total() <= 1
+
+
+@pytest.mark.parametrize("ids", ["request", "own", "both"])
+@pytest.mark.parametrize("failover_at", [0.1, 1.0, 5.0])
+def test_a_failover_loses_no_accepted_task(ids: Ids, failover_at: float) -> None:
+    """Forty seconds of "cannot find task" for a task whose submit was answered."""
+    for hidden in (0, 1, 2):
+        service = Service(World(ids=ids, failover_at=failover_at, hidden=hidden, polls=2), ID)
+        assert run(service, [], 0.5).transcript is not None
+        assert service.charges.total() == 1
+
+
+def test_a_forgotten_task_is_missing() -> None:
+    """It was charged, and is neither submitted again nor called refused; with permission it is done anew."""
+    world = World(forgets_after_s=1.0, polls=50)
+    for policy, charges in (({}, [1]), ({"pay_again": True}, [1, 1])):
+        service = Service(world, ID)
+        this = run(service, [], 0.5, **policy)
+        assert isinstance(this.failure, e.TaskNotFound)
+        assert (this.failure.charged, list(service.charges.values())) == ("yes", charges)
+
+
+def test_the_boundary_of_never_twice() -> None:
+    """An accepted submit without an answer that the service then forgets is charged again: nobody can tell it from a lost one."""
+    forgetful = Service(World(forgets_after_s=0.0), ID)
+    run(forgetful, ["late broken yes"], 0.5)
+    assert forgetful.charges.total() == 2
+    assert was_denied(forgetful.second_charges[0])
+    own = Service(World(ids="own", repeats_refused=False), ID)
+    this = run(own, ["late broken yes"], 0.5, learned=True)
+    assert isinstance(this.failure, e.SubmitUncertain)
+    assert own.charges.total() == 1
+
+
+# To flash and v1, 45000000 and 45000001 are refusals: a service that charges and answers so is none that can be helped.
+DIRECT_SCRIPTS = st.lists(
+    st.sampled_from([*QUIET, *(fault for fault in FAULTS if not fault.startswith("late code 4500000"))]), max_size=20
+)
+
+
+@pytest.mark.parametrize("edition", [FLASH, CLUSTER], ids=lambda one: one.name)
+@settings(max_examples=200)
+@given(DIRECT_SCRIPTS, st.integers(0, 4), st.floats(0, 1, exclude_max=True))
+def test_what_nobody_can_ask_about_is_charged_once(edition: Any, script: list[str], polls: int, draw: float) -> None:
+    """One lost answer ends it, and the error does not deny what was charged; with permission it is bounded."""
+    service = DirectService(polls)
+    this = run(service, script, draw, edition=edition)
+    assert service.charges <= 1
+    if this.failure is None:
+        assert this.transcript is not None
+        assert (this.transcript.text, this.progress.charged, service.charges) == ("done", "yes", 1)
     else:
-        assert isinstance(failure, e.TransportError | e.ReplyError | e.ServiceError)
+        assert this.failure.charged == this.progress.charged
+        assert service.charges == 0 or this.failure.charged != "no"
+        assert service.charges == 1 or this.failure.charged != "yes"
+    permitted = DirectService(polls)
+    again = run(permitted, script, draw, edition=edition, pay_again=True)
+    assert permitted.charges <= 2 * RetryPolicy().attempts
+    assert permitted.charges == 0 or again.failure is None or again.failure.charged != "no"

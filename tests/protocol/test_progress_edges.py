@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from ground import CLUSTER, ID, URL, answer, speak, task_of, v1_answer
-from progress_kit import POLL, lost, make, missing, pause, said, taken_up
+from progress_kit import POLL, end_of_misses, lost, make, misses, missing, pause, qps, said, taken_up
 
-from volcasr_async import Flash, Pending, PollPolicy, RetryPolicy
+from volcasr_async import Flash, Pending, PollPolicy, RetryPolicy, Standard
 from volcasr_async import errors as e
 from volcasr_async.protocol.progress import Progress, Rules
 
-FLASH = Flash()
+FLASH, STANDARD = Flash(), Standard()
 
 
 # ---- whose task is asked about ----
@@ -28,14 +28,14 @@ def test_the_service_names_the_task_that_is_asked_about() -> None:
     assert progress.longest_gap == 30.0
 
 
-def test_a_claimed_task_keeps_the_moment_of_its_claim() -> None:
-    """Asked about twice, a lost submit is as old as at the first question."""
+def test_a_presumed_task_is_as_old_as_its_submit() -> None:
+    """However late and however often it is asked about: its age decides whether its result can still be there."""
     progress = make()
     progress.call(at=1.0)
     pause(progress, lost())
     for at in (2.0, 50.0):
         progress.call(at=at)
-        assert progress.task == task_of(submitted_at=2.0, key=URL)
+        assert progress.task == task_of(submitted_at=1.0, key=URL)
 
 
 def test_questions_count_from_the_acceptance() -> None:
@@ -67,22 +67,40 @@ def test_a_job_begins_with_nothing_behind_it() -> None:
 # ---- a refused submit ----
 
 
-@pytest.mark.parametrize("before", ["429", "busy", "refused"])
-def test_a_repetition_is_believed_only_after_a_try_that_may_have_arrived(before: str) -> None:
-    """45000001 means a wrong field where every earlier try was turned away at the door."""
+@pytest.mark.parametrize("before", ["nothing", "qps", "busy", "refused"])
+def test_a_repetition_is_doubted_only_after_a_try_that_may_have_arrived(before: str) -> None:
+    """Where every earlier try was turned away at the door, three quick queries tell 45000001 from a repetition."""
     progress = make()
-    harmless = {"429": said(None, status=429), "busy": said(55000031), "refused": lost("no")}[before]
-    pause(progress, harmless)
-    with pytest.raises(e.InvalidRequest):
-        pause(progress, said(45000001))
+    harmless = {"nothing": None, "qps": qps(), "busy": said(55000031), "refused": lost("no")}[before]
+    progress.call(at=0.0)
+    if harmless is not None:
+        pause(progress, harmless)
+        progress.call(at=0.0)
+    pause(progress, said(45000001))
+    final = end_of_misses(progress)
+    assert isinstance(final, e.InvalidRequest)
+    assert (final.charged, progress.sends, progress.asks) == ("no", 1 + (before != "nothing"), 3)
+    assert progress.due < 5
 
 
-def test_only_a_code_that_may_mean_a_repetition_is_asked_about() -> None:
-    """After doubt another refusal of the same class is still a refusal."""
-    progress = make()
-    pause(progress, said(55000000))
-    with pytest.raises(e.InvalidRequest):
-        pause(progress, said(45000003))
+def test_a_refusal_after_a_lost_answer_that_was_not_found_is_a_refusal() -> None:
+    """The queries have settled the doubt: a listed refusal then is one, and a code that nobody lists is asked about again."""
+    for code, kind in ((45000151, e.BadAudioFormat), (45000003, e.InvalidRequest)):
+        progress = make()
+        progress.call(at=0.0)
+        pause(progress, lost())
+        misses(progress)
+        progress.call(at=progress.due)
+        if code == 45000151:
+            with pytest.raises(kind) as caught:
+                pause(progress, said(code))
+            final: e.VolcASRError = caught.value
+        else:
+            pause(progress, said(code), now=progress.due)
+            assert (progress.state, progress.charged) == ("ask", "maybe")
+            final = end_of_misses(progress)
+        assert isinstance(final, kind)
+        assert final.charged == "no"
 
 
 def test_attempts_are_counted_and_their_pauses_double() -> None:
@@ -93,16 +111,18 @@ def test_attempts_are_counted_and_their_pauses_double() -> None:
         pause(progress, lost("no"))
 
 
-@pytest.mark.parametrize("code", [55000000, 45000292])
+@pytest.mark.parametrize(
+    ("edition", "code", "most"), [(FLASH, 55000000, 4), (CLUSTER, 1006, 2), (STANDARD, 45000292, 6)]
+)
 @pytest.mark.parametrize("attempts", [1, 2, 10])
-def test_the_table_bounds_tries_below_the_policy(code: int, attempts: int) -> None:
-    """A 550xxxxx is followed by three more tries, an unknown quota by five, and never by more than `attempts` allows."""
-    progress, tries = make(attempts=attempts), 0
+def test_the_table_bounds_tries_below_the_policy(edition: Any, code: int, most: int, attempts: int) -> None:
+    """A 550xxxxx is followed by three more tries where that is allowed, 1006 by one, an unknown quota by five."""
+    progress, tries = make(edition, attempts=attempts, resend_flash=True), 0
     with pytest.raises(e.ServiceError):
         while tries < 20:
             tries += 1
             pause(progress, said(code, message="quota exceeded for types: moon_phase"))
-    assert tries == min(attempts, {55000000: 4, 45000292: 6}[code])
+    assert tries == min(attempts, most)
 
 
 def test_a_refusal_for_the_pace_waits_no_longer_each_time() -> None:
@@ -110,9 +130,9 @@ def test_a_refusal_for_the_pace_waits_no_longer_each_time() -> None:
     progress = make()
     for _ in range(3):
         pause(progress, lost("no"))
-    assert [pause(progress, said(None, status=429)) for _ in range(4)] == [0.375] * 4
+    assert [pause(progress, qps()) for _ in range(4)] == [0.375] * 4
     assert pause(progress, lost("no")) == pytest.approx(3.0)
-    error = said(None, status=429)
+    error = qps()
     assert isinstance(error, e.RateLimited)
     error.retry_after_s = 7.0
     assert pause(progress, error) == 7.0
@@ -122,13 +142,14 @@ def test_a_refusal_for_the_pace_waits_no_longer_each_time() -> None:
 
 
 def test_a_lost_answer_is_asked_about_soon_and_then_less_often() -> None:
-    """0.4 s after the loss, 1 and 2 s after each "cannot find task"; then the same id is sent at once."""
-    progress = make()
+    """0.4 s after the loss, then after twice as long each time, and when the grace ends; then the same id is sent at once."""
+    progress = make(grace=30.0)
     assert pause(progress, lost(), now=100.0) == pytest.approx(0.375)
-    assert [pause(progress, missing(), now=at) for at in (101.0, 102.0, 104.0)] == pytest.approx([1.0, 2.0, 0.0])
+    moments = (101.0, 102.0, 104.0, 108.0, 116.0, 130.0)
+    assert [pause(progress, missing(), now=at) for at in moments] == pytest.approx([1.0, 2.0, 4.0, 8.0, 14.0, 0.0])
     assert progress.kind == "submit"
-    assert pause(progress, lost(), now=105.0) == pytest.approx(0.375)
-    assert [pause(progress, missing(), now=at) for at in (106.0, 107.0)] == pytest.approx([1.0, 2.0])
+    assert pause(progress, lost(), now=131.0) == pytest.approx(0.375)
+    assert [pause(progress, missing(), now=at) for at in (132.0, 133.0)] == pytest.approx([1.0, 2.0])
     assert progress.state == "ask"
 
 
@@ -178,29 +199,36 @@ def test_questions_that_fail_come_less_often() -> None:
 
 
 def test_a_refused_repetition_is_found_within_the_grace() -> None:
-    """Its task is there, so the questions go on like those about any task, to the last second of the grace."""
+    """Its task may be there, so it is asked about to the last second of the grace, and then waited for."""
     progress = make(grace=30.0)
-    progress.since = 100.0
-    pause(progress, said(55000000), now=100.0)
-    pause(progress, said(45000001), now=100.0)
-    gaps = [pause(progress, missing(), now=at) for at in (101.0, 102.0, 110.0, 130.0)]
-    assert gaps == pytest.approx([1.0, 2.0, 2.0, 6.0])
-    with pytest.raises(e.InvalidRequest):
-        pause(progress, missing(), now=130.1)
+    progress.call(at=0.0)
+    pause(progress, lost(), now=100.0)
+    for at in (101.0, 102.0, 130.0):
+        pause(progress, missing(), now=at)
+    pause(progress, said(45000001), now=130.0)
+    for at in (131.0, 132.0, 159.9):
+        pause(progress, missing(), now=at)
+        assert progress.state == "ask"
+    progress.call(at=0.0)
+    assert progress.task is not None
+    progress.went_on(Pending(task=progress.task), now=160.0, draw=0.5)
+    assert (progress.state, progress.charged) == ("wait", "yes")
 
 
-def test_a_flash_call_of_which_a_part_left_is_sent_again() -> None:
-    """Half a body cannot have been recognised; a stream that has lost its beginning ends as what it met."""
-    progress = make(FLASH)
-    assert pause(progress, lost("maybe")) == pytest.approx(0.375)
-    assert progress.state == "submit"
-    with pytest.raises(e.TransportError):
-        make(FLASH).failed(lost("maybe"), now=0.0, draw=0.5, resendable=False)
-    for edition, allowed in ((FLASH, make(FLASH, resend_flash=True)), (CLUSTER, make(CLUSTER, resubmit_v1=True))):
+@pytest.mark.parametrize("sent", ["maybe", "yes"])
+def test_a_flash_call_of_which_a_part_left_is_uncertain(sent: Any) -> None:
+    """How much of it the service needs for a charge is not known; a stream that has lost its beginning cannot be resent."""
+    with pytest.raises(e.SubmitUncertain) as caught:
+        pause(make(FLASH), lost(sent))
+    assert caught.value.charged == "maybe"
+    allowed = make(FLASH, resend_flash=True)
+    assert pause(allowed, lost(sent)) == pytest.approx(0.375)
+    assert (allowed.state, allowed.charged) == ("submit", "maybe")
+    for edition, permitted in ((FLASH, make(FLASH, resend_flash=True)), (CLUSTER, make(CLUSTER, resubmit_v1=True))):
         with pytest.raises(e.SubmitUncertain):
-            allowed.failed(lost("yes"), now=0.0, draw=0.5, resendable=False)
+            permitted.failed(lost(sent), now=0.0, draw=0.5, resendable=False)
         with pytest.raises(e.SubmitUncertain):
-            pause(make(edition), lost("yes"))
+            pause(make(edition), lost(sent))
 
 
 def test_one_permission_does_not_stand_for_the_other() -> None:
@@ -219,7 +247,7 @@ def test_an_uncertain_end_says_what_happened_and_what_to_do(edition: Any, cure: 
         pause(progress, lost("yes"))
     for part in (URL, ID, f"the {edition.name} edition", "billed"):
         assert part in str(caught.value)
-    assert str(caught.value).endswith(f": reset. RetryPolicy({cure}) sends it again")
+    assert str(caught.value).endswith(f": reset. RetryPolicy({cure}) submits it again, which may be charged again")
     assert progress.order is not None
     assert caught.value.job is progress.order.job
 
@@ -227,11 +255,11 @@ def test_an_uncertain_end_says_what_happened_and_what_to_do(edition: Any, cure: 
 def test_a_stream_stays_spent() -> None:
     """Once a part of it has left, a later failure before the first byte does not make it whole again."""
     progress = make()
+    progress.call(at=0.0)
     progress.failed(lost("yes"), now=0.0, draw=0.5, resendable=False)
-    pause(progress, missing())
-    pause(progress, missing())
-    with pytest.raises(e.TransportError):
-        pause(progress, missing())
+    final = end_of_misses(progress)
+    assert isinstance(final, e.TransportError)
+    assert (final.charged, progress.sends) == ("no", 1)
 
 
 @pytest.mark.parametrize(
@@ -256,13 +284,15 @@ def test_misuse_says_what_is_missing(verb: str, message: str) -> None:
 
 
 def test_a_refused_repetition_has_its_grace_from_then_on() -> None:
-    """However long the lost answer took: the service has the task, and is given the time to find it."""
+    """However long the lost answer took: the service may have the task, and is given the time to find it."""
     progress = make(grace=30.0)
+    progress.call(at=0.0)
     pause(progress, lost(), now=60.0)
-    for at in (61.0, 62.0, 64.0):
+    for at in (61.0, 62.0, 94.0):
         pause(progress, missing(), now=at)
-    pause(progress, said(45000001), now=64.0)
-    for at in (65.0, 66.0, 68.0, 94.0):
+    pause(progress, said(45000001), now=94.0)
+    for at in (95.0, 96.0, 98.0, 123.9):
         pause(progress, missing(), now=at)
-    with pytest.raises(e.InvalidRequest):
-        pause(progress, missing(), now=94.1)
+    with pytest.raises(e.SubmitUncertain) as caught:
+        pause(progress, missing(), now=124.0)
+    assert isinstance(caught.value.__cause__, e.InvalidRequest)

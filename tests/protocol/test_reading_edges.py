@@ -99,32 +99,48 @@ def test_news_of_a_task_brings_task_and_log_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "phase", "retryable", "unsettled", "new_task", "tries"),
+    ("reply", "phase", "retryable", "evidence", "new_task", "tries"),
     [
-        (answer(status=502), "submit", True, True, False, None),
-        (answer(status=502), "query", True, False, False, None),
-        (answer(status=502), "flash", True, True, False, None),
-        (answer(55000000), "submit", True, False, False, 3),
-        (answer(55000000), "query", True, False, False, 3),
-        (answer(55000000, status=499), "submit", True, False, False, 3),
-        (answer(55000000, status=500), "submit", True, True, False, 3),
-        (answer(55000031, status=500), "submit", True, False, False, None),
-        (answer(55000000, status=500), "query", True, False, False, 3),
-        (answer(55001010), "query", False, False, True, None),
-        (answer(1006), "query", False, False, True, 1),
-        (answer(45000292, "quota exceeded for types: moon_phase"), "submit", True, False, False, 5),
-        (answer(45000292, "quota exceeded for types: qps"), "submit", True, False, False, None),
-        (answer(45000151), "query", False, False, False, None),
+        (answer(status=502), "submit", True, "nothing", False, None),
+        (answer(status=502), "query", True, "nothing", False, None),
+        (answer(status=502), "flash", True, "nothing", False, None),
+        (answer(status=404), "submit", True, "nothing", False, None),
+        (answer(status=404), "query", True, "nothing", False, None),
+        (answer(55000000), "submit", True, "nothing", False, 3),
+        (answer(55000000), "query", True, "nothing", False, 3),
+        (answer(55000000), "flash", True, "nothing", False, 3),
+        (answer(55000000, status=499), "submit", True, "nothing", False, 3),
+        (answer(55000000, status=500), "submit", True, "nothing", False, 3),
+        (answer(55000031, status=500), "submit", True, "refused", False, None),
+        (answer(55000031, status=500), "query", True, "nothing", False, None),
+        (answer(55000000, status=500), "query", True, "nothing", False, 3),
+        (answer(1006), "submit", True, "refused", False, 1),
+        (answer(1006, status=500), "submit", True, "nothing", False, 1),
+        (answer(55001010), "submit", True, "nothing", False, None),
+        (answer(55001010), "query", False, "ended", True, None),
+        (answer(1006), "query", False, "ended", True, 1),
+        (answer(55001010, status=500), "query", False, "ended", True, None),
+        (answer(1006, status=503), "query", False, "ended", True, 1),
+        (answer(45000292, "quota exceeded for types: moon_phase"), "submit", True, "refused", False, 5),
+        (answer(45000292, "quota exceeded for types: qps"), "submit", True, "refused", False, None),
+        (answer(45000292, "quota exceeded for types: qps"), "query", True, "nothing", False, None),
+        (answer(45000151), "submit", False, "refused", False, None),
+        (answer(45000151), "query", False, "ended", False, None),
+        (answer(45000010), "query", False, "nothing", False, None),
+        (answer(45000001), "submit", False, "check", False, None),
+        (answer(45000001), "query", True, "nothing", False, None),
+        (answer(45000077), "submit", False, "nothing", False, None),
+        (answer(45000077), "query", True, "nothing", False, None),
     ],
     ids=lambda value: f"{value.status}-{dict(value.headers)}" if isinstance(value, Reply) else str(value),
 )
 def test_what_may_be_done_about_a_refusal(
-    reply: Reply, phase: str, retryable: bool, unsettled: bool, new_task: bool, tries: int | None
+    reply: Reply, phase: str, retryable: bool, evidence: str, new_task: bool, tries: int | None
 ) -> None:
-    """Try again, ask first, take a fresh task, and how often."""
+    """Whether it is tried again, what it proves, whether a fresh task may help, and how often it is tried."""
     error = refused(reply, phase)
     assert isinstance(error, e.ServiceError)
-    assert (error.retryable, error.unsettled, error.new_task) == (retryable, unsettled, new_task)
+    assert (error.retryable, error.evidence, error.new_task) == (retryable, evidence, new_task)
     assert error.most_tries == tries
 
 

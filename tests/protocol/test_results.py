@@ -5,7 +5,20 @@ import json
 from typing import Any
 
 import pytest
-from ground import CLUSTER, EDITIONS, URL, answer, body_of, open_call, order_of, reply_of, speak, task_of, v1_answer
+from ground import (
+    CLUSTER,
+    EDITIONS,
+    SAMPLED,
+    URL,
+    answer,
+    body_of,
+    open_call,
+    order_of,
+    reply_of,
+    speak,
+    task_of,
+    v1_answer,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -364,7 +377,10 @@ def test_duration_of_any_body() -> None:
 def transcripts() -> list[Transcript]:
     v3 = [f"v3_query_{n}" for n in ("done_documented", "done_speaker_channel", "done_result_list", "silence")]
     found: list[Any] = [speak(STANDARD).read_follow(task_of(key="k", log_id="l"), reply_of(name)) for name in v3]
-    found += [speak(CLUSTER).read_follow(task_of(CLUSTER), reply_of(f"v1_auc_query_{n}")) for n in ("done", "silence")]
+    found += [
+        speak(CLUSTER).read_follow(task_of(CLUSTER, id=SAMPLED), reply_of(f"v1_auc_query_{n}"))
+        for n in ("done", "silence")
+    ]
     found.append(speak(Flash()).read_open(order_of(edition=Flash()), reply_of("v3_flash_ok"), at=0.0))
     for raw in (b"<html>", b"", b"  ", b"null", b'"text"', b"[1]", b'{"audio_info": {"duration": 7}}', b"{"):
         found.append(speak(STANDARD).read_follow(task_of(), answer(20000003, "", raw)))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from ground import CLUSTER, answer, order_of, reply_of, speak, task_of
+from ground import CLUSTER, answer, order_of, reply_of, speak, task_in, task_of
 
 from volcasr_async import Flash, Idle, InputError, Standard, Transcript, read_transcript
 from volcasr_async.protocol.results import duration_of, read_v1, read_v3, transcript_of
@@ -26,7 +26,7 @@ def finished(edition: Any, reply: Any) -> Transcript:
     if dialect.phase == "flash":
         got = dialect.read_open(order_of(edition=edition), reply, at=0.0)
     else:
-        got = dialect.read_follow(task_of(edition, key="k"), reply)
+        got = dialect.read_follow(task_in(reply, edition, key="k"), reply)
     assert isinstance(got, Transcript)
     return got
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from ground import CLUSTER, ID, PAIR, SAMPLES, body_of, order_of, reply_of, sample, speak, task_of
+from ground import CLUSTER, ID, PAIR, SAMPLED, SAMPLES, body_of, order_of, reply_of, sample, speak, task_in, task_of
 
 from volcasr_async import AppKey, AucV1, AudioBytes, AudioUrl, Flash, Idle, Options, Standard
 from volcasr_async import errors as e
@@ -35,7 +35,7 @@ TABLE: dict[str, list[tuple[Any, str, str]]] = {
     "v3_query_done_result_list": [(STANDARD, "query", "done")],
     "v3_query_done_empty_text": [(STANDARD, "query", "done")],
     "v3_query_silence": [(STANDARD, "query", "silent"), (IDLE, "query", "silent"), (FLASH, "flash", "silent")],
-    "v3_query_task_not_found": [(STANDARD, "query", "reject-job TaskNotFound")],
+    "v3_query_task_not_found": [(STANDARD, "query", "missing TaskNotFound")],
     "v3_query_empty_audio": [(STANDARD, "query", "reject-job EmptyAudio")],
     "v3_query_audio_download_failed": [(STANDARD, "query", "reject-job AudioDownloadFailed")],
     "v3_query_bad_format": [(STANDARD, "query", "reject-job BadAudioFormat")],
@@ -79,7 +79,7 @@ TABLE: dict[str, list[tuple[Any, str, str]]] = {
         (STANDARD, "query", "reject-account QuotaExceeded"),
         (FLASH, "flash", "reject-account QuotaExceeded"),
     ],
-    "gateway_query_without_body": [(STANDARD, "query", "reject-job InvalidRequest")],
+    "gateway_query_without_body": [(STANDARD, "query", "back-off InvalidRequest")],
     "gateway_502_html_no_api_headers": [
         (STANDARD, "submit", "ask-first ServerError"),
         (STANDARD, "query", "back-off ServerError"),
@@ -106,7 +106,8 @@ TABLE: dict[str, list[tuple[Any, str, str]]] = {
 def step(edition: Any, phase: str, reply: Reply) -> Pending | Transcript:
     dialect = speak(edition)
     if phase == "query":
-        return dialect.read_follow(task_of(edition), reply)
+        followed: Pending | Transcript = dialect.read_follow(task_in(reply, edition), reply)
+        return followed
     return dialect.read_open(order_of(AudioUrl("https://example.com/a.mp3"), edition), reply, at=1.0)
 
 
@@ -118,10 +119,12 @@ def verdict(edition: Any, phase: str, reply: Reply) -> str:
         kind = type(error).__name__
         if error.account_wide:
             return f"reject-account {kind}"
-        if error.unsettled:
+        if phase != "query" and error.retryable and error.evidence == "nothing":
             return f"ask-first {kind}"
         if error.new_task:
             return f"new-task {kind}"
+        if isinstance(error, e.TaskNotFound):
+            return f"missing {kind}"
         return f"{'back-off' if error.retryable else 'reject-job'} {kind}"
     except e.ReplyError:
         return "unreadable"
@@ -159,13 +162,23 @@ def test_done_samples_lose_nothing(name: str) -> None:
     assert got.duration_ms == body.get("audio_info", {}).get("duration")
     assert got.raw == reply.body
     assert got.log_id == reply.headers.get("x-tt-logid")
-    assert got.task == (None if phase == "flash" else task_of(edition))
+    assert got.task == (None if phase == "flash" else task_in(reply, edition))
     for mine, theirs in zip(got.utterances, result["utterances"], strict=True):
         assert (mine.text, mine.start_ms, mine.end_ms) == (theirs["text"], theirs["start_time"], theirs["end_time"])
         assert mine.additions == theirs.get("additions", {})
         assert [(w.text, w.start_ms, w.end_ms) for w in mine.words] == [
             (w["text"], w["start_time"], w["end_time"]) for w in theirs["words"]
         ]
+
+
+def test_the_task_id_of_a_submit_s_reply_is_the_task_s_id() -> None:
+    """The result is queried by it (doc 2606791); where the reply has none, by the request id."""
+    named = step(STANDARD, "submit", reply_of("v3_submit_ok_with_task_id"))
+    unnamed = step(STANDARD, "submit", reply_of("v3_submit_ok"))
+    assert isinstance(named, Pending)
+    assert isinstance(unnamed, Pending)
+    assert (named.task.id, named.task.request_id) == (SAMPLED, ID)
+    assert (unnamed.task.id, unnamed.task.request_id) == (ID, ID)
 
 
 def test_the_last_of_two_equal_keys_wins() -> None:
@@ -196,11 +209,21 @@ def test_window_exceeded_pauses_submits() -> None:
     assert caught.value.pauses_submits
 
 
-def test_repetition_is_marked() -> None:
-    """45000001 at submit says that it may be a repetition; the same code elsewhere has no such reading in v1."""
+@pytest.mark.parametrize(
+    ("edition", "phase", "evidence"),
+    [
+        (STANDARD, "submit", "check"),
+        (IDLE, "submit", "check"),
+        (STANDARD, "query", "nothing"),
+        (FLASH, "flash", "refused"),
+    ],
+    ids=["standard", "idle", "query", "flash"],
+)
+def test_what_45000001_proves(edition: Any, phase: str, evidence: str) -> None:
+    """At submit a query finds out whether it is a repetition; flash has no query, and a query's own fault says nothing."""
     with pytest.raises(e.InvalidRequest) as caught:
-        step(STANDARD, "submit", reply_of("v3_submit_invalid_param"))
-    assert caught.value.maybe_repeated
+        step(edition, phase, reply_of("v3_submit_invalid_param"))
+    assert caught.value.evidence == evidence
 
 
 def test_the_callback_body_reads_like_a_query_reply() -> None:

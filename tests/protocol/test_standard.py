@@ -30,8 +30,8 @@ def test_calls(edition: Any, submit: str, query: str, resource: str, credentials
 
 
 def test_acceptance() -> None:
-    """The task is named by our own id, whatever the body says; 20000001 and 20000002 accept too."""
-    for code, body in ((20000000, {"task_id": "other"}), (20000000, None), (20000001, {}), (20000002, b"<p>")):
+    """The request id names the task where the reply holds no other; 20000001 and 20000002 accept too."""
+    for code, body in ((20000000, {"task_id": ID}), (20000000, None), (20000001, {}), (20000002, b"<p>")):
         got = speak(Standard()).read_open(order_of(key="k"), answer(code, "OK", body), at=5.0)
         assert isinstance(got, Pending)
         assert got.phase == "accepted"

@@ -3,7 +3,10 @@
 import pytest
 
 from volcasr_async import errors as e
+from volcasr_async.protocol.messages import Phase
 from volcasr_async.protocol.status import CODES, RANGES, Rule, rule_of
+
+PHASES: tuple[Phase, ...] = ("submit", "query", "flash")
 
 BARE = [rule_of(None, "", status) for status in (200, 302, 400, 401, 403, 404, 429, 500, 503)]
 BY_TEXT = [
@@ -54,7 +57,7 @@ def test_how_often_a_row_is_tried(code: int, message: str, tries: int | None) ->
 @pytest.mark.parametrize(
     ("low", "high", "error", "submit"),
     [
-        (55000000, 55099999, e.ServerError, "back-off"),
+        (55000000, 55099999, e.ServerError, "ask-first"),
         (45000000, 45099999, e.InvalidRequest, "reject-job"),
         (20000004, 20009999, e.ServiceError, "unreadable"),
     ],
@@ -71,15 +74,17 @@ def test_ranges_end_where_they_end(low: int, high: int, error: type, submit: str
 
 
 @pytest.mark.parametrize("code", [1007, 1009, 1016, 1098])
-def test_reserved_codes_are_a_no(code: int) -> None:
+def test_reserved_codes_repeat_no_submit_and_end_no_task(code: int) -> None:
     """At the ends of the reserved numbers too, whatever the HTTP status."""
-    assert (rule_of(code, "", 503).submit, rule_of(code, "", 503).query) == ("reject-job", "reject-job")
+    rule = rule_of(code, "", 503)
+    assert (rule.submit, rule.query) == ("reject-job", "back-off")
+    assert {rule.evidence(phase) for phase in PHASES} == {"nothing"}
 
 
 def test_odd_meetings_of_code_and_phase() -> None:
-    """Silence at submit settles nothing; only one code may mean a repetition; queued and processing differ."""
+    """Silence at submit settles nothing; two codes may mean a repetition; queued and processing differ."""
     assert rule_of(20000003, "", 200).submit == "unreadable"
-    assert [code for code, rule in CODES.items() if rule.repeated] == [45000001]
+    assert [code for code, rule in CODES.items() if rule.evidence("submit") == "check"] == [45000000, 45000001]
     assert [code for code, rule in CODES.items() if rule.queued] == [20000002, 2001]
     assert [code for code, rule in CODES.items() if rule.pauses_submits] == [45000131]
     assert rule_of(45000292, "Quota exceeded for types: Concurrency", 429).crowded
@@ -87,11 +92,12 @@ def test_odd_meetings_of_code_and_phase() -> None:
     assert rule_of(45000292, "quota exceeded for types: x", 429).error is e.RateLimited
 
 
-@pytest.mark.parametrize(("http_status", "submit"), [(399, "unreadable"), (400, "reject-job"), (499, "reject-job"),
+@pytest.mark.parametrize(("http_status", "submit"), [(399, "unreadable"), (400, "ask-first"), (499, "ask-first"),
                                                     (500, "ask-first"), (599, "ask-first")])  # fmt: skip
 def test_the_ends_of_the_http_classes(http_status: int, submit: str) -> None:
-    """A client's error ends at 499, a server's begins at 500."""
+    """A page settles nothing from 400 on; a client's error ends at 499, a server's begins at 500."""
     assert rule_of(None, "", http_status).submit == submit
+    assert rule_of(None, "", 499).error is e.InvalidRequest
     assert rule_of(None, "", 500).error is e.ServerError
     named = {401: e.AuthenticationFailed, 403: e.ResourceNotGranted, 429: e.RateLimited, 404: e.InvalidRequest}
     assert {status: rule_of(None, "", status).error for status in named} == named

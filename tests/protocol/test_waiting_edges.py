@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ground import task_of
-from progress_kit import accepted, lost, make, missing, moon, pause, said, taken_up
+from progress_kit import accepted, end_of_misses, lost, make, missing, moon, pause, said, taken_up
 
 from volcasr_async import Idle, Pending, PollPolicy, Standard
 from volcasr_async import errors as e
@@ -52,17 +52,17 @@ def test_a_question_that_fails_is_repeated_within_five_seconds() -> None:
 
 
 def test_a_task_taken_up_later_has_the_same_patience() -> None:
-    """Three "cannot find task" in a row, beyond the grace; one answer between them begins the count anew."""
-    progress = taken_up(age=1000.0)
-    assert [pause(progress, missing()) for _ in range(2)] == pytest.approx([30.0, 30.0])
-    progress.went_on(Pending(task=task_of()), now=0.0, draw=0.5)
-    for _ in range(2):
-        pause(progress, missing())
-    with pytest.raises(e.TaskNotFound):
-        pause(progress, missing())
-    young = taken_up(age=0.0, grace=30.0)
-    for now in (1.0, 2.0, 30.0, 30.0):
-        pause(young, missing(), now)
+    """Three "cannot find task" in a row, over twice the grace; one answer between them begins the count anew."""
+    for age in (0.0, 1000.0, 80_000.0):
+        progress = taken_up(age=age, grace=30.0)
+        moments = (0.0, 1.0, 3.0, 59.9)
+        assert [pause(progress, missing(), now=at) for at in moments] == pytest.approx([1.0, 2.0, 4.0, 0.1])
+        progress.went_on(Pending(task=task_of()), now=59.9, draw=0.5)
+        for now in (60.0, 61.0, 119.9):
+            pause(progress, missing(), now)
+        with pytest.raises(e.TaskNotFound) as caught:
+            pause(progress, missing(), now=120.0)
+        assert caught.value.charged == "yes"
 
 
 @pytest.mark.parametrize(("error", "tolerated"), [(lambda: said(55000000, "query"), 3), (moon, 5)])
@@ -110,10 +110,12 @@ def test_a_fresh_task_begins_anew() -> None:
     assert pause(progress, lost("no")) == pytest.approx(0.375)
     pause(progress, lost("maybe"))
     pause(progress, missing())
-    with pytest.raises(e.InvalidRequest):
-        fresh = accepted(new_tasks=1)
-        pause(fresh, said(55001010, "query"))
-        pause(fresh, said(45000001))  # nothing was sent under the fresh name before
+    fresh = accepted(new_tasks=1)
+    pause(fresh, said(55001010, "query"))
+    pause(fresh, said(45000001))  # nothing was sent under the fresh name before: it is a refusal unless it is found
+    final = end_of_misses(fresh)
+    assert isinstance(final, e.InvalidRequest)
+    assert (fresh.charged, final.charged) == ("no", "yes"), "the task before it was charged"
     progress.went_on(Pending(task=task_of()), now=60.0, draw=0.5)
     for _ in range(3):
         pause(progress, said(55000000, "query"))

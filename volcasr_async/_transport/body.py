@@ -29,11 +29,13 @@ class Body(httpx.AsyncByteStream):
         call: Call,
         upload: Upload | None,
         leaving: Callable[[], Awaitable[None]] | None = None,
+        completing: Callable[[], Awaitable[None]] | None = None,
         *,
         write_s: float = math.inf,
         answer_s: float = math.inf,
     ) -> None:
-        self._call, self._upload, self._leaving = call, upload, leaving
+        self._call, self._upload = call, upload
+        self._leaving, self._completing = leaving, completing
         self._write_s, self._answer_s = write_s, answer_s
         self.scope: Deadline = Deadline()
         """The exchange runs in it. It ends *answer_s* after all has left, but for what `came` adds."""
@@ -41,15 +43,18 @@ class Body(httpx.AsyncByteStream):
         """How long the reply, or the next piece of it, may be waited for, for an engine that does not see to that."""
         self._answered_by = math.inf
         self.length = call.content_length(upload.size if upload else 0)
-        self._begun = self._done = False
+        self._completed = self._done = False
         self.broken: Exception | None = None
-        """What the audio's own source, or *leaving*, raised. It is not a failure of the connection."""
+        """What the audio's own source, *leaving* or *completing* raised. It is not a failure of the connection."""
         self._running: AsyncGenerator[bytes, None] | None = None
 
     @property
     def sent(self) -> Sent:
-        """What the other side can have: nothing, a part, or all."""
-        return "yes" if self._done else "maybe" if self._begun else "no"
+        """What the other side can have: "no" complete request, all of it ("yes"), or "maybe" its last piece.
+
+        Without its last piece a request is shorter than its Content-Length, so the service cannot act on it.
+        """
+        return "yes" if self._done else "maybe" if self._completed else "no"
 
     @property
     def whole(self) -> bytes | None:
@@ -64,10 +69,19 @@ class Body(httpx.AsyncByteStream):
     async def begin(self) -> None:
         """Await *leaving*, once, before the first byte of the request leaves. Until then nothing is sent."""
         leaving, self._leaving = self._leaving, None
-        if leaving is None:
-            return
+        if leaving is not None:
+            await self._hook(leaving)
+
+    async def _complete(self) -> None:
+        """Await *completing* before the last piece of the request leaves. Until then the request is incomplete."""
+        completing, self._completing = self._completing, None
+        if completing is not None:
+            await self._hook(completing)
+        self._completed = True
+
+    async def _hook(self, hook: Callable[[], Awaitable[None]]) -> None:
         try:
-            await leaving()
+            await hook()
         except Exception as error:
             self.broken = error
             raise
@@ -75,7 +89,7 @@ class Body(httpx.AsyncByteStream):
     async def leave(self) -> None:
         """Note that `whole` leaves now, past the pieces."""
         await self.begin()
-        self._begun = True
+        await self._complete()
         self._ends()
 
     def heard(self) -> None:
@@ -104,7 +118,8 @@ class Body(httpx.AsyncByteStream):
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         await self.begin()
-        self._begun = True
+        if self._upload is None:
+            await self._complete()
         self._leaves()
         yield self._call.prefix
         if self._upload is not None:
@@ -121,6 +136,8 @@ class Body(httpx.AsyncByteStream):
                 except Exception as error:
                     self.broken = error
                     raise
+            self.scope.at = math.inf
+            await self._complete()
             self._leaves()
             yield feed.flush() + self._call.suffix
         self._ends()

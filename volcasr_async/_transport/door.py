@@ -30,8 +30,6 @@ from volcasr_async.protocol.messages import Call, Reply
 MOST_CONNECTIONS = 64
 """Each TLS connection holds a quarter of a megabyte, and many handshakes at once stall the loop."""
 
-_NOTHING_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
-
 
 class _Connections:
     """The engine of one event loop. It is closed when the loop ends."""
@@ -53,6 +51,15 @@ class _Connections:
             await self.end.aclose()
 
 
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
 class Door:
     """Sends calls to one base URL. Closes what it opened, and leaves open what it was given."""
 
@@ -71,7 +78,6 @@ class Door:
             library = self._guest.library
         self.leads_to_network: bool = self._guest is None or self._guest.is_pooled
         """Whether requests certainly reach the host; a transport of the caller's may lead anywhere."""
-        self._nothing_sent = tuple(getattr(library, name) for name in _NOTHING_SENT)
         # httpcore (1.0.9) lets a record of TLS that cannot be read through as it is.
         ours, theirs = (httpx.TransportError, httpx.DecodingError), (library.TransportError, library.DecodingError)
         self._failures = (*ours, *theirs, ssl.SSLError)
@@ -89,6 +95,7 @@ class Door:
         *,
         reply_timeout: float,
         leaving: Callable[[], Awaitable[None]] | None = None,
+        completing: Callable[[], Awaitable[None]] | None = None,
     ) -> Reply:
         """Make one attempt; `TransportError` says what of it had left when it broke.
 
@@ -98,7 +105,7 @@ class Door:
         if self._closed:
             raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
         engine = self._guest or await self._engine()
-        body = Body(call, upload, leaving, write_s=WRITE_S, answer_s=ANSWER * reply_timeout)
+        body = Body(call, upload, leaving, completing, write_s=WRITE_S, answer_s=ANSWER * reply_timeout)
         headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
         try:
             with body.scope:
@@ -145,10 +152,13 @@ class Door:
 
     def _translated(self, error: Exception, body: Body) -> TransportError:
         """Turn the HTTP library's error into ours."""
-        nothing = isinstance(error, self._nothing_sent) and not _by_aiohttp(error)
-        sent = "no" if nothing else body.sent
+        # A caller's transport may have tried before by itself, and httpx-aiohttp calls any broken connection a timeout of
+        # connecting: for those, only the body knows what has left.
+        nothing = self._guest is None and isinstance(error, _NOTHING_SENT)
         why = str(error) or "no further reason"
-        return TransportError(f"{type(error).__name__} on the way to {self.host}: {why}", sent=sent)
+        return TransportError(
+            f"{type(error).__name__} on the way to {self.host}: {why}", sent="no" if nothing else body.sent
+        )
 
 
 def engine_of(name: str, base_url: str, connections: int) -> Callable[[], Engine]:
@@ -186,14 +196,6 @@ def _usable(proxy: str | None, *schemes: str) -> str | None:
     if scheme.startswith("socks") and find_spec("socksio") is None:
         raise ConfigurationError(f"the environment names a {scheme}:// proxy, which needs: pip install socksio")
     return f"socks5://{rest}" if scheme == "socks5h" else proxy  # socks5 leaves the names to the proxy here too
-
-
-def _by_aiohttp(error: Exception) -> bool:
-    """Tell whether aiohttp is underneath: httpx-aiohttp calls any broken connection a time-out of connecting.
-
-    The body knows better whether it had begun to leave.
-    """
-    return type(error.__cause__).__module__.partition(".")[0] == "aiohttp"
 
 
 async def _plain(reply: Reply) -> Reply:

@@ -101,14 +101,19 @@ class Armer:
                 await self._links_wanted.wait()
                 continue
             self._files_wanted.set()  # the head of that queue may be the older one now
-            ready = []
-            for flight in flights:
-                if flight.is_prepared or await self._prepare(flight):
-                    ready.append(flight)
-                else:
-                    self._ended()
+            ready = await self._prepare_all(flights)
             await self._launch(ready)
-            del flights, flight, ready
+            del flights, ready  # a waiting task would keep the jobs
+
+    async def _prepare_all(self, flights: list[Flight]) -> list[Flight]:
+        """Prepare these, and return those that can be sent."""
+        ready = []
+        for flight in flights:
+            if flight.is_prepared or await self._prepare(flight):
+                ready.append(flight)
+            else:
+                self._ended()
+        return ready
 
     async def _arm_files(self) -> None:
         """Arm local files one by one, as there is room in the air."""

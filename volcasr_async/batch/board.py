@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from volcasr_async.batch.flight import Flight
@@ -42,9 +43,11 @@ class Board:
         return table.add(flight, progress.due)
 
     def next_at(self, now: float, submits_at: float) -> float | None:
-        """Tell when there will be something to do; `None` while there is nothing. No submit before *submits_at*."""
+        """Return when there will be something to do; `None` while there is nothing. No submit before *submits_at*."""
         times = [] if (query := self._query_at(now)) is None else [query]
-        if self._armed:
+        if submits_at == math.inf:
+            pass  # nothing is submitted any more
+        elif self._armed:
             times.append(submits_at)
         elif (retry := self._retries.next_at()) is not None:
             times.append(max(retry, submits_at))
@@ -75,9 +78,13 @@ class Board:
         if progress.asks == 1:
             self.hunch.asked(now - progress.since, found=found, longest=progress.longest_gap)
 
+    def flights(self) -> list[Flight]:
+        """Return all jobs that stand on it."""
+        return [*self._armed, *self._retries, *self._queries]
+
     def unsent(self) -> list[Flight]:
-        """Name the jobs of which the service has nothing: never sent, or refused without a doubt."""
-        return [flight for flight in [*self._armed, *self._retries] if flight.under_way.doubt is None]
+        """Return the jobs of which the service has nothing: never sent, or refused."""
+        return [flight for flight in [*self._armed, *self._retries] if flight.under_way.charged == "no"]
 
     def _query_at(self, now: float) -> float | None:
         """Tell when the next task is asked about; those of an age at which hardly any is finished are put off first."""

@@ -12,7 +12,9 @@ one request, and puts the job back on the board or brings its outcome. Where muc
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -20,19 +22,24 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from volcasr_async._budget import Turn
 from volcasr_async._clock import now
+from volcasr_async._deadline import timed_out
 from volcasr_async._session import Session, claimed
 from volcasr_async.batch.armer import Armer
 from volcasr_async.batch.board import Board
-from volcasr_async.batch.flight import Flight, as_failure, late
+from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import Signal, reported
-from volcasr_async.errors import VolcASRError
-from volcasr_async.models import Pending, Transcript
+from volcasr_async.errors import JournalError, VolcASRError, WaitTimeout
+from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.outcomes import Done, Failed, Outcome
+from volcasr_async.protocol.charge import kind_of_failure
 from volcasr_async.protocol.messages import Step
 from volcasr_async.protocol.progress import Progress
+from volcasr_async.telemetry.log import log_abandoned
 
 _BUFFER = 64  # outcomes may wait for the caller before the workers do
+_OUTAGE_S = 600.0
+"""For how long a batch waits for the network to come back; what it sends meanwhile does not use up its jobs' attempts."""
 Hand = tuple[Turn, Flight]
 
 
@@ -57,13 +64,18 @@ class Engine:
         self.in_air: int = 0
         self.done: int = 0
         self.failed: int = 0
+        self.failures: Counter[str] = Counter()
         self.requests: int = 0
         self.audio_ms: int = 0
         self._at_work = 0
         self._beginning = anyio.CancelScope()
         self.exhausted: bool = False
         self.stopping: bool = False
+        self.draining: bool = False
         self.error: Exception | None = None
+        self._held_until = 0.0  # nothing is sent before, because the network is down
+        self._charged: dict[int, Flight] = {}  # submitted by this run, perhaps charged, and not with the caller yet
+        self._noted_task_ids = recorder.condition.own_task_ids
         self._outcomes: MemoryObjectSendStream[tuple[Flight, Outcome]]
         self._ready: MemoryObjectReceiveStream[tuple[Flight, Outcome]]
         self._outcomes, self._ready = anyio.create_memory_object_stream(_BUFFER)
@@ -81,9 +93,10 @@ class Engine:
         self._wake()
 
     def stop(self) -> None:
-        """Begin nothing more, and wait for nothing that would only serve to."""
-        self.stopping = True
-        self._beginning.cancel()
+        """Submit nothing more. Without a journal, wait for the tasks that are accepted: nobody else knows of them."""
+        self.stopping = self.stopping or self.recorder.records
+        self.draining = True
+        self._beginning.cancel()  # what is left may need no permit at all
         self._armer.stop()
         self._wake()
 
@@ -92,14 +105,35 @@ class Engine:
         self.error = self.error or error
         self.stop()
 
+    @property
+    def reads_more(self) -> bool:
+        """Whether more of the input is wanted."""
+        return not (self.stopping or self.draining)
+
+    def open_tasks(self) -> list[Task]:
+        """Return the tasks that are charged, or may be, and that nothing but this batch knows of.
+
+        A journal knows them, unless it could not be written.
+        """
+        return [task for _, task in self._open() if task is not None]
+
+    def _open(self) -> list[tuple[Flight, Task | None]]:
+        if self.recorder.records and not isinstance(self.error, JournalError):
+            return []
+        flights = {id(flight): flight for flight in self.board.flights()} | self._charged
+        known = [flight for flight in flights.values() if flight.under_way.charged_in_all != "no"]
+        return [(flight, claimed(flight.under_way)) for flight in known]
+
     def taken(self) -> None:
         """An outcome has reached the caller: its place is free."""
         self.open -= 1
         self.places_free.set()
 
-    def settled(self, flight: Flight) -> None:
-        """The caller has taken care of an outcome, now or in an earlier run: nothing more is done about its key."""
-        self.flying.discard(flight.key)
+    def settled(self, flight: Flight, *, again: bool = True) -> None:
+        """Note that the caller has taken care of an outcome; *again* is whether its key may be worked on once more."""
+        self._charged.pop(id(flight), None)
+        if again:
+            self.flying.discard(flight.key)
 
     async def bring(self, flight: Flight, outcome: Outcome) -> None:
         """Count an outcome and hand it over; waits while the caller is behind."""
@@ -108,6 +142,7 @@ class Engine:
             self.audio_ms += outcome.transcript.duration_ms or 0
         else:
             self.failed += 1
+            self.failures[kind_of_failure(outcome.error)] += 1
         if self._watches is not None:
             self._watches.end(flight, outcome.error if isinstance(outcome, Failed) else None)
         await self._rooms.leave(flight)
@@ -161,7 +196,9 @@ class Engine:
         try:
             while not self._over:
                 moment = now()
-                at = self.board.next_at(moment, budget.submits_at)
+                at = self.board.next_at(moment, self._submits_at)
+                if at is not None and self._held_until > moment:
+                    at = max(at, self._held_until)
                 if at is None or at > moment:
                     self._watched = math.inf if at is None else at
                     await self._due.wait(None if at is None else at - moment)
@@ -190,18 +227,28 @@ class Engine:
     def _pick(self, moment: float) -> Flight | None:
         budget = self.session.budget
         left = self._armer.left if self.exhausted else None
-        return self.board.pick(moment, submits_at=budget.submits_at, left=left, rate=budget.rate)
+        return self.board.pick(moment, submits_at=self._submits_at, left=left, rate=budget.rate)
+
+    @property
+    def _submits_at(self) -> float:
+        """Before which moment nothing is submitted: never, once the batch only waits for what was accepted."""
+        return math.inf if self.draining else self.session.budget.submits_at
 
     async def _serve(self, turn: Turn, flight: Flight) -> None:
         """Make one request of a job and do what its answer asks for."""
         progress = flight.under_way
-        if isinstance(step := await self._request(turn, flight, progress), Transcript):
+        step = await self._request(turn, flight, progress)
+        if not isinstance(step, VolcASRError):
+            self._held_until = 0.0
+        if isinstance(step, Transcript):
             self.board.finished(progress, now())
             self.recorder.done(flight, step)
             await self.recorder.settle()
             await self.bring(flight, Done(flight.job, step))
         elif isinstance(step, Pending):
             await self._went_on(flight, progress, step)
+        elif isinstance(step, WaitTimeout):
+            await self.fail(flight, step)
         else:
             await self._failed(flight, progress, step)
 
@@ -211,13 +258,19 @@ class Engine:
         self.requests += 1
         self.in_air += 1
         if progress.kind == "submit" and not progress.sends:
-            progress.since = now()  # its patience begins here, not where it was made ready
+            progress.since = progress.began = now()  # the deadline begins here, not where the job was made ready
+            progress.outage_s = _OUTAGE_S
+            if flight.before is not None:
+                progress.charged_before = flight.before.charged
+        self._charged[id(flight)] = flight
+        limit = _deadline_of(progress)
+        hook = None
+        if progress.kind == "submit" and not progress.dialect.can_ask:
+            hook = partial(self._record_sent, flight)
         try:
-            if progress.kind == "submit" and not progress.dialect.can_ask:
-                # Nobody could resolve it after a crash: not a moment earlier than it is true.
-                self.recorder.sent(flight)
-                await self.recorder.settle()
-            return await self.session.request(progress, flight.upload, turn)
+            with anyio.move_on_after(max(progress.began + limit - now(), 1.0)):
+                return await self.session.request(progress, flight.upload, turn, hook)
+            return timed_out(progress, limit)
         except VolcASRError as error:
             return error
         except anyio.get_cancelled_exc_class():
@@ -230,6 +283,13 @@ class Engine:
         finally:
             self.in_air -= 1
             self.session.budget.give_back(turn)
+            if progress.charged_in_all == "no":
+                self._charged.pop(id(flight), None)
+
+    async def _record_sent(self, flight: Flight) -> None:
+        """Note "sent" just before the service can act on the submit: after a crash no query could tell."""
+        self.recorder.sent(flight)
+        await self.recorder.settle()
 
     async def _went_on(self, flight: Flight, progress: Progress, step: Pending) -> None:
         first = progress.state != "wait"
@@ -239,49 +299,73 @@ class Engine:
         if first:
             if not progress.rules.retry.new_tasks:
                 progress.order = None  # the task says all that is needed now, and a hundred thousand may wait
+            if progress.rules.facts.own_task_ids and not self._noted_task_ids:
+                self._noted_task_ids = True
+                self.recorder.own_task_ids()
             self.recorder.accepted(flight, step.task)
             await self.recorder.settle()
             await self._rooms.leave(flight)
         await self._again(flight, progress)
 
     async def _failed(self, flight: Flight, progress: Progress, error: VolcASRError) -> None:
-        if error.account_wide:
-            self.recorder.left(flight)
-            self.halt(error)
-            return
         name = progress.order.request_id if progress.order is not None else ""
         try:
             self.session.failed(progress, flight.upload, error)
         except VolcASRError as final:
             await self.fail(flight, final)
             return
+        if error.account_wide:
+            self.halt(error)
+        if progress.down_since is not None:
+            self._held_until = max(self._held_until, progress.due)
         if progress.order is not None and progress.order.request_id != name:
-            self._armer.enlist(flight)  # a fresh task: its new id is written down before it is sent
-        else:
-            await self._again(flight, progress)
+            if self.draining and not self.recorder.records:
+                await self.bring(flight, Failed(flight.job, error))  # nothing is submitted any more
+            else:
+                self._armer.enlist(flight)  # a new task: its id is written down before it is sent
+            return
+        if progress.charged == "no" and not progress.dialect.can_ask:
+            self.recorder.planned(flight)  # it did not leave, or was refused: after a crash it is not uncertain
+        await self._again(flight, progress)
 
     async def _again(self, flight: Flight, progress: Progress) -> None:
         """Plan a job's next request, unless its time is up."""
-        edition = progress.task.edition if progress.task is not None else progress.order and progress.order.edition
-        if edition and now() - progress.since > edition.patience_s:
-            await self.fail(flight, late(flight, claimed(progress), edition.patience_s))
+        limit = _deadline_of(progress)
+        if now() - progress.began > limit:
+            await self.fail(flight, timed_out(progress, limit))
         elif progress.kind == "submit" and not flight.is_prepared:
             self._armer.enlist(flight)  # an earlier run had looked at its audio
         else:
             self.put(flight, progress)
 
     async def fail(self, flight: Flight, error: VolcASRError) -> None:
-        """End a job without a transcript."""
-        if error.account_wide:
+        """End a job without a transcript.
+
+        An error of the account ends the batch instead, unless the job is charged: then its task is returned with it.
+        """
+        progress = flight.progress
+        if error.account_wide and (self.recorder.records or progress is None or progress.charged_in_all == "no"):
+            if progress is not None and progress.charged_in_all != "no":
+                self.recorder.failed(flight, error)
+            else:
+                self.recorder.left(flight)
             self.halt(error)
             return
+        if error.account_wide:
+            self.halt(error)
         self.recorder.failed(flight, error)
         await self.recorder.settle()
         await self.bring(flight, Failed(flight.job, error))
 
     async def wind_up(self) -> None:
-        """At the end, free what is held and write down of which jobs the service has nothing after all."""
+        """Free at the end what is held, note of which jobs the service has nothing, and log the tasks nobody waits for."""
         self._ready.close()
+        why = "the batch ended before its result"
+        if isinstance(self.error, JournalError):
+            why = "the journal could not be written"
+            self.error.tasks = tuple(self.open_tasks())
+        for flight, task in self._open():
+            log_abandoned(flight.under_way, task, why=why)
         if self._watches is not None:
             self._watches.close()
         await self._rooms.close()
@@ -290,9 +374,17 @@ class Engine:
 
     @property
     def _over(self) -> bool:
+        if self.draining:
+            return self.stopping or not (self._at_work or self.board.waiting)
         idle = not (self._armer.left or self._at_work or len(self.board))
-        return self.stopping or (self.exhausted and idle)
+        return self.exhausted and idle
 
     def _wake(self) -> None:
         for signal in (self.places_free, self._due):
             signal.set()
+
+
+def _deadline_of(progress: Progress) -> float:
+    """Return how long a job may take, in seconds: what its edition promises."""
+    at = progress.task or progress.order
+    return at.edition.patience_s if at is not None else math.inf

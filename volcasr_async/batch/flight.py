@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from volcasr_async._audio import Upload
-from volcasr_async.errors import InputError, VolcASRError, WaitTimeout, without_queries
+from volcasr_async.errors import InputError, VolcASRError, without_queries
 from volcasr_async.job import Job
-from volcasr_async.models import Task
+from volcasr_async.journal import Entry
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.sources import AudioUrl
 
@@ -20,7 +20,13 @@ class Flight(Struct):
     fingerprint: str = ""
     attempt: int = 0
     request_id: str = ""
-    """What an earlier run named its task, where nothing was sent under that name."""
+    """The request id that an earlier run gave it, where that can be used again."""
+    before: Entry | None = None
+    """The row of an earlier task, which a new one takes the place of; it is charged, or may be."""
+    account: str | None = None
+    """The digest of the credentials that an earlier run submitted it with, until this run submits it."""
+    path: str | None = None
+    """The absolute path of a local recording that is named by its path."""
     progress: Progress | None = None
     upload: Upload | None = None
 
@@ -45,9 +51,3 @@ def as_failure(key: str, error: Exception) -> VolcASRError:
     failure = InputError(f"{key} cannot be sent: {type(error).__name__}: {without_queries(str(error))}")
     failure.__cause__ = error
     return failure
-
-
-def late(flight: Flight, task: Task | None, seconds: float) -> WaitTimeout:
-    """Say that a job's time is up."""
-    more = "its task can be waited for" if task is not None else "the service has not taken it"
-    return WaitTimeout(f"{flight.key} was not finished within {seconds / 3600:g} h; {more}", task=task, job=flight.job)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import anyio.lowlevel
 
+from volcasr_async._clock import now
 from volcasr_async.batch.engine import Engine
 from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, stand_in
 from volcasr_async.batch.flight import Flight, as_failure
-from volcasr_async.batch.resume import fingerprint_of, plan
-from volcasr_async.errors import InputError, SubmitUncertain, TransportError, VolcASRError
+from volcasr_async.batch.resume import Decision, Situation, decide, fingerprint_of, situation_of
+from volcasr_async.editions import Standard
+from volcasr_async.errors import InputError, SubmitUncertain, VolcASRError
 from volcasr_async.job import Job, Order
 from volcasr_async.journal import Entry
 from volcasr_async.models import Task
 from volcasr_async.outcomes import Done, Failed
 from volcasr_async.protocol.progress import Progress
-from volcasr_async.sources import AudioUrl
+from volcasr_async.sources import AudioFile, AudioUrl
 
 _CHUNK = 500
 _EXAMPLE = "https://example.com/a.wav"
@@ -36,7 +39,7 @@ class Intake:
         """Read to the end of the input, or until the batch is stopped."""
         engine = self._engine
         self._usual = self._usual_fingerprint()
-        while not engine.stopping:
+        while engine.reads_more:
             free = self._window - engine.open
             if free <= 0:
                 await engine.places_free.wait()
@@ -94,41 +97,74 @@ class Intake:
 
     async def _follow(self, flight: Flight, entry: Entry | None, item: Item) -> None:
         """Do what an earlier run left to be done."""
-        engine = self._engine
+        engine, condition = self._engine, self._engine.recorder.condition
         order = self._order(flight, entry, item)
-        if order is None or entry is None:
+        if order is None or (entry is None and not condition.is_behind):
             engine.enlist(flight)
             return
-        retry = engine.session.rules.retry
-        named = order.named(entry.request_id)
+        known = entry or self._unknown(flight)
+        _check_path(flight, known, redo=self._redo)
+        named = order.named(known.request_id)
         progress = engine.session.begin(named)
-        can_ask = progress.dialect.can_ask
-        may_resend = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
-        decided = plan(entry, fingerprint=flight.fingerprint, redo=self._redo, can_ask=can_ask, may_resend=may_resend)
-        flight.attempt = decided.attempt
-        match decided.course:
+        decision = decide(self._situation(flight, entry, progress))
+        flight.attempt = known.attempt + (decision.action == "submit again")
+        flight.account = known.account
+        match decision.action:
             case "skip":
                 self.skipped += 1
                 engine.taken()
                 engine.settled(flight)
             case "submit":
-                flight.request_id = entry.request_id if entry.state == "planned" else ""
+                flight.request_id = known.request_id
+                engine.enlist(flight)
+            case "submit again":
+                flight.before = known if known.charged != "no" else None
                 engine.enlist(flight)
             case "deliver":
-                await self._deliver(flight, entry, named)
-            case "wait" if entry.task is not None:
-                self._wait(flight, entry.task, named)
-            case "ask" | "wait":
-                flight.progress = _doubtful(progress)
-                engine.put(flight, flight.progress)
-            case "changed":
+                await self._deliver(flight, known, named)
+            case "wait" if known.task is not None:
+                self._wait(flight, known.task, named, decision)
+                flight.under_way.was_missing = known.state == "missing"
+            case "verify" | "wait":
+                grace = progress.rules.retry.grace
+                unknown = known.charged == "no"
+                progress.verify(
+                    known.task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=unknown
+                )
+                progress.may_replace = decision.may_replace
+                flight.progress = progress
+                engine.put(flight, progress)
+            case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
                     "for it as before, or redo it (redo=True, --redo), which is charged again"
                 )
-            case "uncertain":
+            case "report uncertain":
+                progress.charged = "maybe"
                 flight.progress = progress
-                await engine.fail(flight, _uncertain(flight))
+                await engine.fail(flight, _uncertain(flight, is_behind=condition.is_behind))
+
+    def _unknown(self, flight: Flight) -> Entry:
+        """Return the row of a key that the journal has lost, or never had."""
+        request_id = self._engine.recorder.request_id(flight)
+        return Entry(flight.key, "planned", 0, request_id, flight.fingerprint, None, delivered=False)
+
+    def _situation(self, flight: Flight, entry: Entry | None, progress: Progress) -> Situation:
+        engine, retry = self._engine, progress.rules.retry
+        permitted = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
+        edition = progress.order.edition if progress.order is not None else Standard()
+        return situation_of(
+            entry,
+            at=time.time(),
+            keeps_s=edition.keeps_s,
+            fingerprint=flight.fingerprint,
+            account=engine.recorder.account,
+            can_query=progress.dialect.can_ask,
+            permitted=permitted,
+            redo=self._redo,
+            is_behind=engine.recorder.condition.is_behind,
+            several_accounts=engine.recorder.condition.other_account,
+        )
 
     async def _deliver(self, flight: Flight, entry: Entry, order: Order) -> None:
         """Bring what an earlier run left; where the file has lost it, the service may still have it."""
@@ -136,15 +172,16 @@ class Intake:
         if kept is not None:
             await self._engine.bring(flight, Done(flight.job, kept))
         elif entry.task is not None:
-            self._wait(flight, entry.task, order)
+            self._wait(flight, entry.task, order, Decision("wait"))
         else:
             raise InputError(
                 f"the journal says that {flight.key} is done and holds no transcript of it; redo it (redo=True, --redo), "
                 "which is charged again"
             )
 
-    def _wait(self, flight: Flight, task: Task, order: Order) -> None:
+    def _wait(self, flight: Flight, task: Task, order: Order, decision: Decision) -> None:
         flight.progress = self._engine.session.follow(task, order)
+        flight.progress.may_replace = decision.may_replace
         self._engine.put(flight, flight.progress)
 
     def _order(self, flight: Flight, entry: Entry | None, item: Item) -> Order | None:
@@ -155,10 +192,12 @@ class Intake:
             raise InputError("a journal knows a recording by its name: give this one a key, Job(source, key=...)")
         if isinstance(item, str) and self._usual is not None:
             flight.fingerprint = self._usual
-            if entry is None:
+            if entry is None and not self._engine.recorder.condition.is_behind:
                 return None
         order = self._engine.session.order(flight.job)
         flight.fingerprint = fingerprint_of(order)
+        if flight.job.key is None and isinstance(order.source, AudioFile):
+            flight.path = str(order.source.path.absolute()).encode(errors="backslashreplace").decode()
         return order
 
     def _usual_fingerprint(self) -> str | None:
@@ -169,16 +208,24 @@ class Intake:
             return None
 
 
-def _doubtful(progress: Progress) -> Progress:
-    """Begin with the question: an earlier run may have sent it."""
-    progress.state = "ask"
-    progress.doubt = TransportError("an earlier run ended before the answer came", sent="maybe")
-    return progress
+def _check_path(flight: Flight, entry: Entry, *, redo: bool) -> None:
+    """Refuse a file that has the relative path of another one: it was not transcribed yet."""
+    if redo or None in (flight.path, entry.path) or flight.path == entry.path:
+        return
+    raise InputError(
+        f"the journal knows {flight.key} as {entry.path}, and here it is {flight.path}: run the batch in the folder of the "
+        "first run, give absolute paths, name the recording with Job(source, key=...), or redo it (redo=True, --redo)"
+    )
 
 
-def _uncertain(flight: Flight) -> SubmitUncertain:
+def _uncertain(flight: Flight, *, is_behind: bool) -> SubmitUncertain:
+    why = (
+        "the journal is older than what was sent, and this recording may have been sent"
+        if is_behind
+        else "an earlier run sent it and ended before the answer came"
+    )
     return SubmitUncertain(
-        f"an earlier run sent {flight.key} and ended before the answer came; this edition has no way to ask, and sending it "
-        "again may be charged again: allow it with RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)",
+        f"it is not known whether {flight.key} was accepted and billed: {why}. This edition has no way to check. Submitting it "
+        "again may be charged again: permit it with RetryPolicy(pay_again=True)",
         job=flight.job,
     )

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from volcasr_async.batch.flight import Flight
-from volcasr_async.errors import ReplyError, SubmitUncertain, TransportError, VolcASRError, WaitTimeout
-from volcasr_async.journal import Change, Entry, Journal, State, request_id_of
+from volcasr_async.errors import (
+    BudgetFull,
+    Charged,
+    ReplyError,
+    SubmitUncertain,
+    TaskNotFound,
+    TransportError,
+    VolcASRError,
+    WaitTimeout,
+)
+from volcasr_async.journal import Change, Condition, Entry, Journal, State, request_id_of
 from volcasr_async.models import Task, Transcript
+from volcasr_async.protocol.progress import Progress
 from volcasr_async.protocol.results import transcript_of
 
 
 class Recorder:
     """Keeps the journal true."""
 
-    def __init__(self, journal: Journal | None) -> None:
+    def __init__(self, journal: Journal | None, condition: Condition = Condition(), account: str = "") -> None:  # noqa: B008 - a frozen value
         self._journal = journal
+        self.condition: Condition = condition
+        self.account: str = account
 
     @property
     def records(self) -> bool:
@@ -47,34 +61,78 @@ class Recorder:
         return flight.request_id or request_id_of(self._journal.id, flight.key, flight.attempt)
 
     def planned(self, flight: Flight) -> None:
-        """Nothing was sent."""
-        self._note(flight, "planned")
+        """Note that nothing was sent, or that every submit was refused."""
+        self._not_charged(flight, "planned")
 
     def left(self, flight: Flight) -> None:
-        """It stays as it is; of a submit that was never taken, nothing was sent."""
-        progress = flight.progress
-        if progress is None or (progress.kind == "submit" and progress.doubt is None):
+        """Note that nothing was sent, where that is so; what may be charged stays as it is."""
+        if flight.progress is None or flight.progress.charged == "no":
             self.planned(flight)
 
     def sent(self, flight: Flight) -> None:
-        """It may be sent from now on."""
-        self._note(flight, "sent")
+        """Note that it may be sent from now on, and which task it has if it arrives."""
+        progress = flight.under_way
+        order, flight.account = progress.order, None
+        task = progress.dialect.claim(order, at=time.time()) if order is not None else None
+        self._note(flight, "sent", "maybe", task=task)
 
     def accepted(self, flight: Flight, task: Task) -> None:
-        """The service has it."""
-        self._note(flight, "accepted", task=task)
+        """Note that the service has it."""
+        flight.before = None
+        self._note(flight, "accepted", "yes", task=task)
 
     def done(self, flight: Flight, transcript: Transcript) -> None:
-        """Its result is here."""
-        self._note(flight, "done", task=transcript.task, transcript=transcript)
+        """Note its result."""
+        self._note(flight, "done", "yes", task=transcript.task, transcript=transcript)
 
     def failed(self, flight: Flight, error: VolcASRError) -> None:
-        """It ended without; what may still go on at the service stays as it is."""
-        if isinstance(error, WaitTimeout) or (isinstance(error, TransportError) and error.sent == "no"):
-            self.left(flight)
+        """Note how it ended without a result: in the state that its charge state and its end ask for."""
+        progress = flight.progress
+        if progress is None or progress.charged == "no":
+            passing = progress is not None and state_after(progress, error) == "planned"
+            self._not_charged(flight, "planned" if passing else "failed", error=error)
             return
-        state: State = "uncertain" if isinstance(error, SubmitUncertain) or _unresolved(flight) else "failed"
-        self._note(flight, state, error=error, task=flight.progress.task if flight.progress else None)
+        state, task = state_after(progress, error), progress.presumed_task(at=time.time())
+        self._note(flight, state, progress.charged, error=error, task=task)
+
+    def _not_charged(self, flight: Flight, state: State, *, error: VolcASRError | None = None) -> None:
+        """Note that this task is not charged, and keep what is known of the task that it was to replace.
+
+        Otherwise the next run would submit without permission a recording that was charged before.
+        """
+        progress, before = flight.progress, flight.before
+        if before is not None:
+            self._restore(flight, before, error)
+        elif progress is not None and progress.charged_before != "no":
+            # A listed code ended the task before, or nobody can tell what has become of it.
+            self._note(flight, "failed" if progress.ended_before else "uncertain", progress.charged_before, error=error)
+        else:
+            self._note(flight, state, "no", error=None if state == "planned" else error)
+
+    def _restore(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
+        if self._journal is None:
+            return
+        change = Change(
+            key=before.key,
+            state=before.state,
+            edition=msgspec.json.encode(before.task.edition).decode() if before.task is not None else "null",
+            attempt=before.attempt,
+            request_id=before.request_id,
+            fingerprint=before.fingerprint,
+            charged=before.charged,
+            account=before.account,
+            path=before.path,
+            task=before.task,
+            error=error,
+        )
+        self._journal.note(change)
+        if before.delivered:
+            self._journal.delivered(flight.key)
+
+    def own_task_ids(self) -> None:
+        """Note that the service gives tasks ids of its own."""
+        if self._journal is not None:
+            self._journal.note_own_task_ids()
 
     def delivered(self, key: str) -> None:
         """The caller has taken care of the outcome."""
@@ -90,6 +148,7 @@ class Recorder:
         self,
         flight: Flight,
         state: State,
+        charged: Charged,
         *,
         task: Task | None = None,
         error: Exception | None = None,
@@ -106,6 +165,9 @@ class Recorder:
             attempt=flight.attempt,
             request_id=order.request_id if order is not None else self.request_id(flight),
             fingerprint=flight.fingerprint,
+            charged=charged,
+            account=flight.account or self.account,
+            path=flight.path,
             task=task,
             error=error,
             transcript=transcript,
@@ -113,9 +175,17 @@ class Recorder:
         self._journal.note(change)
 
 
-def _unresolved(flight: Flight) -> bool:
-    """Tell whether an answer was lost that nobody can ask about, so that another try may be charged again."""
-    progress = flight.progress
-    if progress is None or progress.kind != "submit" or not isinstance(progress.doubt, TransportError | ReplyError):
-        return False
-    return not progress.dialect.can_ask
+def state_after(progress: Progress, error: VolcASRError) -> State:
+    """Return the state of a job that ended without a result."""
+    match progress.charged:
+        case "no":
+            # Neither the recording nor the request was at fault: the next run submits it.
+            passing = isinstance(error, WaitTimeout | TransportError | BudgetFull)
+            return "planned" if passing else "failed"
+        case "maybe":
+            can_query = progress.dialect.can_ask and not isinstance(error, SubmitUncertain)
+            return "sent" if can_query else "uncertain"
+        case _:
+            if progress.ended:
+                return "failed"
+            return "missing" if isinstance(error, TaskNotFound) else "accepted"

@@ -1,4 +1,4 @@
-"""What an earlier run means for this one: pure decisions about one key."""
+"""What an earlier run means for this one: a table of pure decisions about one key."""
 
 from __future__ import annotations
 
@@ -8,48 +8,127 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from volcasr_async.errors import Charged
 from volcasr_async.job import Order
-from volcasr_async.journal import Entry
+from volcasr_async.journal import Entry, State
 
-Course = Literal["submit", "ask", "wait", "deliver", "skip", "changed", "uncertain"]
+Action = Literal["submit", "submit again", "verify", "wait", "deliver", "skip", "report uncertain", "refuse changed"]
+"""What to do with a key.
+
+- submit: submit it under its request id; nothing was charged for it.
+- submit again: submit it as a new task, under a new request id. It can be charged again.
+- verify: query its request id, and submit it under the same id only if the service does not know it.
+- wait: query its task until it ends.
+- deliver: return the stored result.
+- skip: do nothing.
+- report uncertain: return it as `Failed` with `SubmitUncertain`; nothing is sent.
+- refuse changed: return it as `Failed`, because it was sent with other options or another edition.
+"""
 
 
-class Plan(Struct, frozen=True):
-    """What to do with a key, and under which deliberate attempt."""
+class Situation(Struct, frozen=True, kw_only=True):
+    """What a decision depends on.
 
-    course: Course
-    attempt: int
-
-
-_FRESH = Plan("submit", 0)
-
-
-def plan(entry: Entry | None, *, fingerprint: str, redo: bool, can_ask: bool, may_resend: bool) -> Plan:
-    """Decide about a key.
-
-    *can_ask*: the edition's service can be asked about an id of ours. *may_resend*: the caller accepts that what is
-    uncertain may be charged again.
+    `state` is `None` for a key that the journal does not know. `is_expired`: the service keeps no result of that age.
+    `can_query`: the edition lets a request id be queried (standard and idle). `permitted`: the caller accepts that a recording
+    is charged again. `same_account`: it was sent with the present credentials. `is_behind`: the journal is older than
+    what was sent.
     """
-    if entry is None:
-        return _FRESH
-    if entry.fingerprint != fingerprint and entry.state in ("accepted", "done", "sent"):
-        return Plan("submit", entry.attempt + 1) if redo else Plan("changed", entry.attempt)
-    if entry.state == "done" and redo:
-        return Plan("submit", entry.attempt + 1)
-    match entry.state:
+
+    state: State | None
+    charged: Charged = "no"
+    has_task: bool = False
+    delivered: bool = False
+    is_expired: bool = False
+    can_query: bool = True
+    permitted: bool = False
+    redo: bool = False
+    same_fingerprint: bool = True
+    same_account: bool = True
+    is_behind: bool = False
+
+
+class Decision(Struct, frozen=True):
+    """An action, and whether a task that queries do not find may be submitted without permission, or replaced with it."""
+
+    action: Action
+    may_submit: bool = True
+    may_replace: bool = True
+
+
+_SUBMIT, _SUBMIT_AGAIN = Decision("submit"), Decision("submit again")
+_UNCERTAIN, _CHANGED = Decision("report uncertain"), Decision("refuse changed")
+
+
+def decide(about: Situation) -> Decision:
+    """Return what to do with a key."""
+    nothing_charged = about.state is None or (about.state in ("planned", "failed") and about.charged == "no")
+    if about.redo and not nothing_charged:
+        return _SUBMIT_AGAIN
+    if nothing_charged:
+        return _decide_unsent(about)
+    if about.state == "failed" and about.charged == "yes":
+        return _SUBMIT_AGAIN  # a listed final code ended its task: its request id is used up
+    if not about.same_fingerprint:
+        return _CHANGED
+    match about.state:
         case "done":
-            return Plan("skip" if entry.delivered else "deliver", entry.attempt)
-        case "accepted":
-            return Plan("wait", entry.attempt)
-        case "planned":
-            return Plan("submit", entry.attempt)
-        case "failed":
-            # Its id is used up at the service: another try is another task.
-            return Plan("submit", entry.attempt + 1)
+            return Decision("skip" if about.delivered else "deliver")
+        case "accepted" | "missing" if about.has_task:
+            return Decision("wait", may_replace=about.same_account)
+        case "sent" if about.can_query:
+            may_submit = about.same_account and not about.is_expired
+            return Decision("verify", may_submit=may_submit, may_replace=about.same_account)
+        case _ if about.can_query:
+            return Decision("verify", may_submit=False, may_replace=about.same_account)
         case _:
-            if can_ask:
-                return Plan("ask", entry.attempt)
-            return Plan("submit", entry.attempt + 1) if may_resend else Plan("uncertain", entry.attempt)
+            return _SUBMIT_AGAIN if about.permitted and about.same_account else _UNCERTAIN
+
+
+def _decide_unsent(about: Situation) -> Decision:
+    """Decide about what the journal does not know as sent: it was not, unless the journal is older than what was sent."""
+    if not about.is_behind or about.redo:
+        return _SUBMIT
+    if about.can_query:
+        return Decision("verify", may_submit=about.same_account, may_replace=about.same_account)
+    return _SUBMIT if about.permitted else _UNCERTAIN
+
+
+def situation_of(  # noqa: PLR0913 - what a decision depends on
+    entry: Entry | None,
+    *,
+    at: float,
+    keeps_s: float,
+    fingerprint: str,
+    account: str,
+    can_query: bool,
+    permitted: bool,
+    redo: bool,
+    is_behind: bool,
+    several_accounts: bool = False,
+) -> Situation:
+    """Return the situation of a journal's row, or of a key without one; *at* is in seconds since 1970."""
+    if entry is None:
+        same = not (
+            is_behind and several_accounts
+        )  # what the journal has lost may have been sent with other credentials
+        return Situation(
+            state=None, can_query=can_query, permitted=permitted, redo=redo, is_behind=is_behind, same_account=same
+        )
+    sent_at = entry.task.submitted_at if entry.task is not None else entry.updated_at
+    return Situation(
+        state=entry.state,
+        charged=entry.charged,
+        has_task=entry.task is not None,
+        delivered=entry.delivered,
+        is_expired=at - sent_at >= keeps_s,
+        can_query=can_query,
+        permitted=permitted,
+        redo=redo,
+        same_fingerprint=entry.fingerprint == fingerprint,
+        same_account=entry.account in (None, account),
+        is_behind=is_behind,
+    )
 
 
 def fingerprint_of(order: Order) -> str:

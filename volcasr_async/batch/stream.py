@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -16,9 +17,11 @@ from volcasr_async.batch.flight import Flight
 from volcasr_async.batch.intake import Intake
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import reported
-from volcasr_async.errors import InputError
+from volcasr_async.errors import InputError, JournalError
 from volcasr_async.journal import Journal
+from volcasr_async.models import Task
 from volcasr_async.outcomes import BatchStats, Done, Outcome
+from volcasr_async.telemetry.log import log_note
 
 OpenJournal = Callable[[], Awaitable[tuple[Journal | None, bool]]]
 """Brings the journal, and whether it is the batch's to close."""
@@ -28,9 +31,13 @@ class Batch:
     """A batch under way: an async context manager and an async iterator of its outcomes.
 
     Each job ends in one `Done` or `Failed`. What no job can survive ends the iteration with its error: credentials or a
-    grant refused, a quota spent, a journal that cannot be written, an input that raises; the jobs it left undone are kept
-    for the next run of the same journal. Leaving the block ends the batch at once; `stop` ends it after the requests in
-    the air.
+    grant refused, a quota spent, a journal that cannot be written, an input that raises. With a journal the jobs that are
+    left are kept for its next run. Without one, the batch submits nothing more, waits for the tasks that were accepted,
+    returns them, and then raises.
+
+    `stop` ends the batch after the requests under way, without a journal after the accepted tasks. Leaving the block ends it
+    at once. The tasks that nobody waits for then are logged at WARNING (logger `volcasr_async.charges`), and `open_tasks`
+    returns them.
 
     An outcome counts as taken care of when the next one is asked for; one that was not is brought again by the next run.
     """
@@ -57,7 +64,12 @@ class Batch:
 
     async def __aenter__(self) -> Self:
         self._journal, self._ours = await self._open_journal()
-        self._engine = Engine(self._session, Recorder(self._journal), workers=self._workers)
+        try:
+            recorder = await self._recorder(self._journal)
+        except BaseException:
+            await self._leave_journal()
+            raise
+        self._engine = Engine(self._session, recorder, workers=self._workers)
         self._intake = Intake(self._engine, self._feed, window=self._window, redo=self._redo)
         self._began = anyio.current_time()
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -76,11 +88,30 @@ class Batch:
         finally:
             self._ended = anyio.current_time()
             with anyio.CancelScope(shield=True):
+                try:
+                    await engine.recorder.settle()
+                except JournalError as failure:
+                    engine.error = engine.error or failure
                 await engine.wind_up()
                 try:
                     await self._feed.aclose()
                 finally:  # the input is the caller's, and may raise anything
                     await self._leave_journal()
+
+    async def _recorder(self, journal: Journal | None) -> Recorder:
+        """Take the journal for this client's service and account, and learn what it knows of the service."""
+        if journal is None:
+            return Recorder(None)
+        account = self._session.account(journal.id)
+        condition = await journal.bind(self._session.host, account)
+        for note in condition.notes:
+            log_note(note)
+        if condition.own_task_ids:
+            self._session.rules.facts.own_task_ids = True
+        if condition.newest_at is not None:
+            # An earlier process may have used the whole rate until the moment in which it was killed.
+            self._session.assume_recent(time.time() - condition.newest_at)
+        return Recorder(journal, condition, account)
 
     def __aiter__(self) -> Self:
         return self
@@ -92,7 +123,8 @@ class Batch:
             flight, outcome = self._last
             if isinstance(outcome, Done):
                 engine.recorder.delivered(flight.key)
-            engine.settled(flight)
+            # A recording that failed, or was redone, is not submitted again when it stands in the list once more.
+            engine.settled(flight, again=isinstance(outcome, Done) and not self._redo)
             self._last = None
         self._last = await engine.next()
         if self._last is None:
@@ -101,8 +133,19 @@ class Batch:
         return self._last[1]
 
     def stop(self) -> None:
-        """Begin nothing more: the iteration ends when the requests in the air have. The journal keeps the rest."""
+        """Submit nothing more: the iteration ends after the requests under way. The journal keeps the rest.
+
+        Without a journal it ends after the tasks that were accepted: nobody else knows of them.
+        """
         self._begun()[0].stop()
+
+    @property
+    def open_tasks(self) -> tuple[Task, ...]:
+        """The tasks that are charged, or may be, and whose outcome has not been returned; with a journal, which keeps them, none.
+
+        It can be read after the block as well: `VolcASR.wait` waits for such a task at no cost.
+        """
+        return tuple(self._begun()[0].open_tasks())
 
     @property
     def stats(self) -> BatchStats:
@@ -116,6 +159,10 @@ class Batch:
             skipped=skipped,
             done=engine.done,
             failed=engine.failed,
+            failed_free=engine.failures["refused"],
+            failed_charged=engine.failures["charged"],
+            uncertain=engine.failures["uncertain"],
+            missing=engine.failures["missing"],
             sending=max(read - skipped - engine.done - engine.failed - waiting - in_air, 0),
             waiting=waiting,
             in_air=in_air,

@@ -69,6 +69,13 @@ def batch(
             help="v1 and flash: send again what may have been charged, where the answer was lost.",
         ),
     ] = False,
+    pay_again: Annotated[
+        bool,
+        typer.Option(
+            "--pay-again",
+            help="Submit again what may be charged again: uncertain and missing recordings, and tasks that ended badly.",
+        ),
+    ] = False,
     failures: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help=f"What failed, as JSON lines; by default {_FAILURES} beside the results."),
@@ -97,7 +104,7 @@ def batch(
     listing = Listing(list_, defaults, kept.add_line)
 
     def client() -> VolcASR:
-        retry = RetryPolicy(resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
+        retry = RetryPolicy(pay_again=pay_again, resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
         return connection.client(pace.limits, who=who, edition=chosen, options=recognition, retry=retry)
 
     seen = is_terminal() and not connection.verbose and not (output_dir is None and sys.stdout.isatty())

@@ -95,7 +95,9 @@ def explained(error: Exception) -> tuple[str, str]:
         case CommandError():
             return text, plain(error.cure)
         case WaitTimeout() if error.task is not None:
-            return f"task {error.task.id} was not finished in time; it goes on at the service", ""
+            known = "it goes on at the service" if error.charged == "yes" else "it may go on at the service"
+            reason = f". The last request failed: {plain(str(error.__cause__))}" if error.__cause__ is not None else ""
+            return f"task {error.task.id} was not finished in time; {known}{in_flags(reason)}", ""
         case ServiceError() if error.hint:
             more = _ACCOUNT if isinstance(error, AuthenticationFailed | ResourceNotGranted) else ""
             return plain(str(error).removesuffix(error.hint)).rstrip(". "), in_flags(plain(error.hint)) + more
@@ -174,7 +176,9 @@ class _ToStderr(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Leave out what the command says itself, with the line to go on with."""
-        return not record.msg.startswith("cancelled; task") and bool(super().filter(record))
+        by_args = isinstance(record.args, tuple) and record.args[:1] == ("cancelled",)
+        said_itself = record.msg.startswith("%s; task") and by_args
+        return not said_itself and bool(super().filter(record))
 
 
 def show_log(*, verbose: bool) -> None:

@@ -17,7 +17,7 @@ from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
 from volcasr_async.cli.output import mark_of, rewrite_file, stable_name, write_stdout
 from volcasr_async.cli.words import counted
-from volcasr_async.errors import JournalError, VolcASRError
+from volcasr_async.errors import Charged, JournalError, VolcASRError
 from volcasr_async.job import Job
 from volcasr_async.journal import Journal, State
 from volcasr_async.models import Transcript
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
     from volcasr_async.batch import Batch
     from volcasr_async.client import VolcASR
 
-_HELD: dict[State, str] = {
-    "done": "done",
-    "accepted": "waited for",
-    "sent": "whose answer was not seen",
-    "planned": "to send",
-    "failed": "that failed, sent again",
-    "uncertain": "uncertain",
-}
+_HELD: tuple[tuple[State, Charged | None, str], ...] = (
+    ("done", None, "done"),
+    ("accepted", None, "accepted and waited for"),
+    ("sent", None, "sent without an answer, queried first"),
+    ("planned", None, "to send"),
+    ("failed", "no", "refused, sent again"),
+    ("failed", "yes", "that ended badly, submitted as new tasks (may be charged again)"),
+    ("uncertain", None, "uncertain"),
+    ("missing", None, "missing, queried first"),
+)
 """What the journal held, in the words of what is done about it."""
 
-_NEW_TASKS = "; the {:,} that failed go as new tasks"
+_NEW_TASKS = "; {} that ended badly will be submitted as new tasks, which may be charged again"
 
 
 class Sink(Protocol):
@@ -186,8 +188,12 @@ class Round:
         """Say what an earlier run left; before anything moves on, for nothing is awaited since the batch was opened."""
         from volcasr_async.journal_file import summary
 
-        found = {state: count for state, count, _ in summary(self._journal)}
-        parts = [f"{found[state]:,} {words}" for state, words in _HELD.items() if found.get(state)]
+        totals = summary(self._journal)
+        counts = [
+            (sum(t.count for t in totals if t.state == state and charged in (None, t.charged)), words)
+            for state, charged, words in _HELD
+        ]
+        parts = [f"{count:,} {words}" for count, words in counts if count]
         say("journal: ", f"{self._journal}" + (f": {', '.join(parts)}" if parts else ", new"), wrap=True)
 
     async def _watch(self, batch: Batch, pulse: Pulse) -> None:
@@ -229,6 +235,7 @@ class Round:
             self._error = self._error or error
         if stats is not None and (stats.read or self._failures.count or self._error is None):
             self._say_counts(stats)
+            self._say_charged()
             self._say_failures()
             if self.unfinished:
                 self._say_left(stats)
@@ -236,8 +243,8 @@ class Round:
             complain(self._error)
             return self._status(self._error)
         if self.interrupted:
-            failed = _NEW_TASKS.format(stats.failed) if stats is not None and stats.failed > 1 else ""
-            failed = "; the one that failed goes as a new task" if stats is not None and stats.failed == 1 else failed
+            ended = stats.failed_charged if stats is not None else 0
+            failed = _NEW_TASKS.format(counted(ended, "recording")) if ended else ""
             kept = f"; nothing is lost, and what the service has taken is not sent again{failed}"
             say("interrupted", kept if stats else "", colour="yellow", wrap=True)
         return FAILED if self._failures.count else 0
@@ -248,15 +255,35 @@ class Round:
         return WRONG_USAGE if isinstance(error, JournalError) and not begun else status_of(error)
 
     def _say_counts(self, stats: BatchStats) -> None:
-        count = self._failures.count
-        before = f", {stats.skipped:,} done before or listed twice" if stats.skipped else ""
-        say(f"{stats.done:,} done", f", {count:,} failed{before}", colour="green" if not count else "yellow")
+        count, s = self._failures.count, stats
+        free = count - s.failed_charged - s.uncertain - s.missing  # with the lines of the list that stand for nothing
+        failed = f"{free:,} failed (not charged), {s.failed_charged:,} failed (possibly charged)"
+        before = f", {s.skipped:,} done before or listed twice" if s.skipped else ""
+        rest = f", {failed}, {s.uncertain:,} uncertain, {s.missing:,} missing{before}"
+        say(f"{s.done:,} done", rest, colour="green" if not count else "yellow", wrap=True)
         ended = stats.done + stats.failed
         whole = ended and stats.requests and not self.unfinished  # those that go on elsewhere took requests too
         each = f" ({stats.requests / ended:.1f} a recording)" if whole else ""
         refused = f", {stats.rejected:,} refused for the rate" if stats.rejected else ""
         audio = f"{stats.audio_s / 3600:.2f} h of audio"
         say(f"{audio} in {clock(stats.elapsed_s)}; {counted(stats.requests, 'request')}{each}{refused}", wrap=True)
+
+    def _say_charged(self) -> None:
+        """Say what the service has charged for in all runs of the journal, as far as the journal knows."""
+        from volcasr_async.journal_file import summary
+
+        try:
+            totals = summary(self._journal)
+        except JournalError:
+            return  # it was deleted meanwhile, which the batch reports
+        charged = [total for total in totals if total.charged == "yes"]
+        maybe = sum(total.count for total in totals if total.charged == "maybe")
+        audio = sum(total.audio_ms for total in charged) / 3_600_000
+        number = counted(sum(total.count for total in charged), "recording")
+        more = f", {maybe:,} more possibly" if maybe else ""
+        if again := sum(total.repeats for total in totals):
+            more += f", up to {counted(again, 'task')} besides, submitted again for some of them"
+        say("charged: ", f"{number} in all runs of this journal{more}; {audio:.2f} h of audio is known", wrap=True)
 
     def _say_left(self, stats: BatchStats) -> None:
         """Tell what the line to go on with has before it."""

@@ -15,7 +15,7 @@ from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.report import ReportFormat
 from volcasr_async.cli.words import counted, in_flags
-from volcasr_async.errors import JournalError
+from volcasr_async.errors import Charged, JournalError
 from volcasr_async.journal import STATES, State
 
 if TYPE_CHECKING:
@@ -23,28 +23,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NEXT: dict[State, str] = {
-    "planned": "is sent",
-    "sent": "is asked about, and sent again only if the service does not know it; v1 and flash: as uncertain",
-    "accepted": "is waited for; asking is free",
-    "done": "nothing is sent; a result that was not yet written is written from the journal",
-    "failed": "is sent again as a new task",
-    "uncertain": "is left alone, for it may have been charged; --resend-uncertain sends it again",
+_NEXT: dict[tuple[State, Charged], str] = {
+    ("planned", "no"): "is submitted",
+    (
+        "sent",
+        "maybe",
+    ): "is queried, and submitted again only if the service does not know it; v1 and flash: as uncertain",
+    ("accepted", "yes"): "is waited for; queries are free",
+    ("done", "yes"): "nothing is sent; a result that was not yet written is written from the journal",
+    ("failed", "no"): "is submitted again; it was refused and not charged",
+    ("failed", "yes"): "is submitted as a new task, which may be charged again",
+    ("uncertain", "maybe"): "is queried where the edition allows it, else left alone; --pay-again submits it again",
+    ("missing", "yes"): "is queried; the service did not find it any more; --pay-again submits it again",
 }
 _COLOURS: dict[State, str] = {
     "done": "green",
     "failed": "red",
     "uncertain": "yellow",
+    "missing": "yellow",
     "accepted": "cyan",
     "sent": "cyan",
 }
 
 _BY_CLASS = """
-SELECT state, coalesce(error_class, '?'), count(*), min(key) FROM job WHERE state IN ('failed', 'uncertain')
+SELECT state, coalesce(error_class, '?'), count(*), min(key) FROM job WHERE state IN ('failed', 'uncertain', 'missing')
 GROUP BY 1, 2 ORDER BY 3 DESC
 """
 _FAILED = """
-SELECT key, state, coalesce(error_class, '?'), coalesce(error, '') FROM job WHERE state IN ('failed', 'uncertain')
+SELECT key, state, coalesce(error_class, '?'), coalesce(error, '') FROM job WHERE state IN ('failed', 'uncertain', 'missing')
 ORDER BY updated_at, key LIMIT ?
 """
 _MESSAGE = "SELECT coalesce(error, '') FROM job WHERE key = ?"
@@ -53,11 +59,12 @@ _TIMES = "SELECT min(planned_at), max(updated_at) FROM job"
 
 
 class Row(Struct, frozen=True):
-    """A state: how many, seconds of audio, and what `volcasr batch` does next about it."""
+    """A state: how many, of these by charge state, seconds of audio, and what `volcasr batch` does next about it."""
 
     count: int
     audio_s: float
     next: str
+    charged: dict[Charged, int]
 
 
 class Kind(Struct, frozen=True):
@@ -114,7 +121,7 @@ def read_report(path: Path, most: int) -> Report:
     """Read the journal without disturbing a batch that writes to it."""
     from volcasr_async.journal_file import DAMAGE, summary
 
-    found = {state: (count, audio_ms) for state, count, audio_ms in summary(path)}
+    totals = summary(path)
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             kinds = [
@@ -132,9 +139,12 @@ def read_report(path: Path, most: int) -> Report:
         raise JournalError(f"{path} cannot be read as a journal: {error}") from error
     states: dict[str, Row] = {}
     for state in STATES:
-        if state in found:
-            count, audio_ms = found[state]
-            states[state] = Row(count, audio_ms / 1000, _NEXT[state])
+        found = [total for total in totals if total.state == state]
+        if found:
+            says = "; ".join(_NEXT.get((state, total.charged), "is queried first") for total in found)
+            counts: dict[Charged, int] = {total.charged: total.count for total in found}
+            audio_s = sum(total.audio_ms for total in found) / 1000
+            states[state] = Row(sum(counts.values()), audio_s, says, counts)
     return Report(str(path), states, unwritten, began_at, changed_at, kinds, ones)
 
 
@@ -168,16 +178,19 @@ def _print_states(console: Console, report: Report) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("state", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("charged", no_wrap=True)
     table.add_column("audio h", justify="right", no_wrap=True)
     table.add_column("what batch does next")
     for name, row in report.states.items():
         style = next((colour for state, colour in _COLOURS.items() if state == name), "")
         hours = f"{row.audio_s / 3600:.2f}" if name == "done" else ""
-        table.add_row(Text(name, style=style), f"{row.count:,}", hours, Text(row.next, style="dim"))
+        charged = ", ".join(c if len(row.charged) == 1 else f"{c} {n:,}" for c, n in row.charged.items())
+        table.add_row(Text(name, style=style), f"{row.count:,}", charged, hours, Text(row.next, style="dim"))
     total = sum(row.count for row in report.states.values())
     table.add_row(
         "all",
         f"{total:,}",
+        "",
         "",
         f"still to be written: {counted(report.unwritten, 'result')}" if report.unwritten else "",
     )

@@ -16,7 +16,7 @@ from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.options import Options
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
-from volcasr_async.protocol.reading import Status, pending, read_status, refuse, unreadable
+from volcasr_async.protocol.reading import Status, pending, read_status, refuse, unreadable_success
 from volcasr_async.protocol.requests import AudioSection, UserSection, audio_section
 from volcasr_async.protocol.results import read_v1
 
@@ -103,7 +103,7 @@ class AucDialect:
             refuse(status, reply, "submit", edition="v1", request_id=order.request_id)
         task_id = _task_id(reply)
         if task_id is None:
-            raise unreadable(reply, status, "the submit was accepted, but without the task's id")
+            raise unreadable_success(reply, status, "the submit was accepted, but without the task's id")
         task = Task(
             id=task_id,
             edition=self._edition,
@@ -118,13 +118,17 @@ class AucDialect:
         """Only the service's answer names the task."""
         return None
 
-    def follow(self, task: Task) -> Call:
+    def follow(self, task: Task, *, by_request_id: bool = False) -> Call:  # noqa: ARG002 - v1 knows no request id
         """Query."""
         body = QueryBody(self._pair.app_key, self._pair.access_key, self._edition.cluster, task.id)
         return self._call("query", _QUERY, msgspec.json.encode(body))
 
+    def named_by(self, reply: Reply) -> str | None:
+        """Return `resp.id`."""
+        return _task_id(reply)
+
     def read_follow(self, task: Task, reply: Reply) -> Step:
-        """Take the state or the transcript."""
+        """Return the state or the transcript."""
         status = read_status(reply)
         match status.rule.query:
             case "pending":
@@ -140,9 +144,9 @@ class AucDialect:
         try:
             result = read_v1(reply.body)
         except ValueError as error:
-            raise unreadable(reply, status, "the reply says success but its body cannot be read") from error
+            raise unreadable_success(reply, status, "the reply says success but its body cannot be read") from error
         if result is None:
-            raise unreadable(reply, status, "the reply says success but holds no transcript")
+            raise unreadable_success(reply, status, "the reply says success but holds no transcript")
         return Transcript(
             text=result.text, utterances=result.utterances, task=task, log_id=status.log_id, raw=reply.body
         )

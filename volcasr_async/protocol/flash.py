@@ -10,7 +10,7 @@ from volcasr_async.job import Order
 from volcasr_async.models import Task
 from volcasr_async.protocol import v3
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
-from volcasr_async.protocol.reading import read_status, refuse, unreadable
+from volcasr_async.protocol.reading import read_status, read_success, refuse, unreadable
 
 _PATH = "/api/v3/auc/bigmodel/recognize/flash"
 
@@ -31,25 +31,32 @@ class FlashDialect:
         return v3.opening(order, phase="flash", path=_PATH, head=head)
 
     def read_open(self, order: Order, reply: Reply, *, at: float) -> Step:  # noqa: ARG002 - flash has no task to date
-        """Take the transcript."""
+        """Return the transcript."""
         status = read_status(reply)
-        verdict = status.rule.flash
-        if verdict == "silent":
-            return v3.silence(reply, status, None)
-        if verdict != "done":
-            refuse(status, reply, "flash", edition="flash", request_id=order.request_id)
-        result = v3.finished(reply, status)
-        if result is None:
-            raise unreadable(reply, status, "the reply says success but holds no transcript")
-        return v3.transcript(result, reply, status, None)
+        if status.rule.flash == "done":
+            result = v3.finished(reply, status)
+            if result is not None:
+                return v3.transcript(result, reply, status, None)
+            status = read_success(reply, status, "flash")
+        match status.rule.flash:
+            case "silent":
+                return v3.silence(reply, status, None)
+            case "done":
+                raise unreadable(reply, status, "the reply says success but holds no transcript")
+            case _:
+                refuse(status, reply, "flash", edition="flash", request_id=order.request_id)
 
     def claim(self, order: Order, *, at: float) -> Task | None:  # noqa: ARG002 - the answer is always the same
         """Flash leaves nothing to ask about: whether its result can be queried is unknown."""
         return None
 
-    def follow(self, task: Task) -> Never:
+    def follow(self, task: Task, *, by_request_id: bool = False) -> Never:  # noqa: ARG002 - the answer is always the same
         """Refuse: there is nothing to follow."""
         raise InputError(f"flash answers at once and has no task to ask about ({task.id})")
+
+    def named_by(self, reply: Reply) -> str | None:
+        """Return the request id that the reply repeats."""
+        return reply.headers.get("x-api-request-id")
 
     def read_follow(self, task: Task, reply: Reply) -> Never:
         """Refuse: there is nothing to follow."""

@@ -67,7 +67,7 @@ class Dialect(Protocol):
     phase: Phase
     """The phase that `open` belongs to: "submit", or "flash" where the answer comes at once."""
     can_ask: bool
-    """Whether the service can be asked about an id of ours, so that a lost answer can be resolved."""
+    """Whether a task can be queried by the request id of its submit, so that a lost answer can be resolved."""
 
     def open(self, order: Order) -> Call:
         """Say what starts the job."""
@@ -78,11 +78,18 @@ class Dialect(Protocol):
         ...
 
     def claim(self, order: Order, *, at: float) -> Task | None:
-        """Name the task that the job has if its submit arrived; `None` where only the service's answer could tell."""
+        """Return the task that the job has if its submit, sent *at* that second, arrived.
+
+        `None` where only the service's answer names the task.
+        """
         ...
 
-    def follow(self, task: Task) -> Call:
-        """Say what asks about the task."""
+    def follow(self, task: Task, *, by_request_id: bool = False) -> Call:
+        """Return the query for the task, by its id or by the request id of its submit."""
+        ...
+
+    def named_by(self, reply: Reply) -> str | None:
+        """Return the request or the task that the answer to a query names; `None` where it names none."""
         ...
 
     def read_follow(self, task: Task, reply: Reply) -> Step:

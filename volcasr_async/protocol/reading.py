@@ -7,11 +7,11 @@ from typing import Any, Never
 import msgspec
 from msgspec import Struct
 
-from volcasr_async.errors import RateLimited, ReplyError, ServerError, ServiceError, without_queries
+from volcasr_async.errors import RateLimited, ReplyError, ServerError, ServiceError, TaskNotFound, without_queries
 from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task
 from volcasr_async.protocol.messages import Phase, Reply
-from volcasr_async.protocol.status import Rule, Verdict, rule_of
+from volcasr_async.protocol.status import Rule, Verdict, is_failure, rule_of
 
 _EXCERPT = 200
 _LONGEST_MESSAGE = 2000
@@ -58,6 +58,18 @@ def read_status(reply: Reply) -> Status:
     return Status(code, message, log_id, rule_of(code, message, reply.status))
 
 
+def read_success(reply: Reply, status: Status, phase: Phase) -> Status:
+    """Return the status of the body where it reports a failure under a success in the header, else *status*.
+
+    Without this a failed task would be polled until the deadline.
+    """
+    code, message = _said_in_body(reply.body)
+    if code is None or code == status.code or not is_failure(code, phase):
+        return status
+    message = without_queries(message[:_LONGEST_MESSAGE])
+    return Status(code, message, status.log_id, rule_of(code, message, reply.status))
+
+
 def refuse(
     status: Status, reply: Reply, phase: Phase, *, edition: str, request_id: str, task: Task | None = None
 ) -> Never:
@@ -65,7 +77,9 @@ def refuse(
     verdict = status.rule.verdict(phase)
     if verdict in ("unreadable", "accepted", "pending", "done", "silent"):
         raise unreadable(reply, status)
-    error = status.rule.error(
+    # v1 has one code for an invalid field and for an unknown task; in the answer to a query it is the second.
+    kind = TaskNotFound if phase == "query" and verdict == "missing" else status.rule.error
+    error = kind(
         status.message or status.rule.meaning,
         code=status.code,
         log_id=status.log_id,
@@ -76,11 +90,18 @@ def refuse(
         hint=_hint(status, verdict),
         retry_after_s=retry_after_s(reply),
     )
-    _mark(error, status.rule, verdict)
+    _mark(error, status.rule, phase)
     if reply.status >= 500 and phase == "submit" and isinstance(error, ServerError):
-        # Whatever its body says, something broke behind the door: v1 might pay a second time.
-        error.unsettled = True
+        # With such a status the code in the body describes a failure inside the service, not a refusal before it.
+        error.evidence = "nothing"
     raise error
+
+
+def unreadable_success(reply: Reply, status: Status, why: str) -> ReplyError:
+    """Return the error for a success that cannot be read: the service has the task."""
+    error = unreadable(reply, status, why)
+    error.evidence = "accepted"
+    return error
 
 
 def unreadable(reply: Reply, status: Status, why: str = "the reply has no status code that fits") -> ReplyError:
@@ -138,13 +159,15 @@ def _said_loosely(data: bytes) -> tuple[int | None, str]:
     return None, ""
 
 
-def _mark(error: ServiceError, rule: Rule, verdict: Verdict) -> None:
+def _mark(error: ServiceError, rule: Rule, phase: Phase) -> None:
     """Note on the error what its class alone does not say."""
+    verdict = rule.verdict(phase)
     error.retryable = verdict in ("back-off", "ask-first")
-    error.unsettled = verdict == "ask-first"
+    error.evidence = rule.evidence(phase)
     error.new_task = verdict == "new-task"
     error.most_tries = rule.tries
-    error.maybe_repeated = rule.repeated
+    # A page without the service's code comes from some gateway: it does not speak for the account.
+    error.account_wide = verdict == "reject-account"
     if isinstance(error, RateLimited):
         error.pauses_submits, error.crowded = rule.pauses_submits, rule.crowded
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from volcasr_async.editions import Idle, Standard
 from volcasr_async.job import Order
+from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task
 from volcasr_async.protocol import v3
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
-from volcasr_async.protocol.reading import pending, read_status, refuse
+from volcasr_async.protocol.reading import pending, read_status, read_success, refuse
 
 # doc 2606792 says that /query serves idle too, doc 2608619 gives /idle/query: ask in the edition that was submitted to.
 _PATHS = {
@@ -15,9 +18,15 @@ _PATHS = {
     "idle": ("/api/v3/auc/bigmodel/idle/submit", "/api/v3/auc/bigmodel/idle/query"),
 }
 
+_LONGEST_ID = 200
+
 
 class StandardDialect:
-    """Speaks the standard and the idle edition. The request id, ours, is the task's name."""
+    """The dialect of the standard and the idle edition.
+
+    The task is queried by the `task_id` of the submit's reply, or by the request id where the reply has none
+    (doc 2606791, doc 2606792).
+    """
 
     phase: Phase = "submit"
     can_ask = True
@@ -33,34 +42,44 @@ class StandardDialect:
         return v3.opening(order, phase="submit", path=self._submit, head=head)
 
     def read_open(self, order: Order, reply: Reply, *, at: float) -> Step:
-        """Take the acceptance; its body, empty or with a `task_id`, is not needed."""
+        """Return the accepted task."""
         status = read_status(reply)
+        if status.rule.submit == "accepted":
+            status = read_success(reply, status, "submit")
         if status.rule.submit != "accepted":
             refuse(status, reply, "submit", edition=self._edition.name, request_id=order.request_id)
-        task = self._task(order, at=at, log_id=status.log_id)
+        task = replace(self._task(order, at=at, log_id=status.log_id), id=_task_id(reply, order.request_id))
         return Pending(task=task, phase="accepted", log_id=status.log_id)
 
     def claim(self, order: Order, *, at: float) -> Task | None:
-        """Name the task by the id that we chose."""
+        """Return the task under the request id: its own id, if it has one, is in the lost answer."""
         return self._task(order, at=at, log_id=None)
 
-    def follow(self, task: Task) -> Call:
+    def follow(self, task: Task, *, by_request_id: bool = False) -> Call:
         """Query. The body is `{}`: with none the gateway answers "unexpected end of JSON input" (reported)."""
-        head = v3.headers(self._who, resource_id=self._edition.resource_id, request_id=task.id, sequence=False)
+        name = task.request_id if by_request_id else task.id
+        head = v3.headers(self._who, resource_id=self._edition.resource_id, request_id=name, sequence=False)
         return Call("query", self._query, head, b"{}")
 
+    def named_by(self, reply: Reply) -> str | None:
+        """Return the request id that the reply repeats."""
+        return reply.headers.get("x-api-request-id")
+
     def read_follow(self, task: Task, reply: Reply) -> Step:
-        """Take the state or the transcript."""
+        """Return the state or the transcript."""
         status = read_status(reply)
+        if status.rule.query == "done":
+            result = v3.finished(reply, status)
+            if result is not None:
+                return v3.transcript(result, reply, status, task)
+        if status.rule.query in ("done", "pending", "silent"):
+            status = read_success(reply, status, "query")
         match status.rule.query:
-            case "pending":
+            case "pending" | "done":
+                # Success without a result is still running (reported twice).
                 return pending(task, status)
             case "silent":
                 return v3.silence(reply, status, task)
-            case "done":
-                # Success without a result is still running (reported twice).
-                result = v3.finished(reply, status)
-                return pending(task, status) if result is None else v3.transcript(result, reply, status, task)
             case _:
                 refuse(status, reply, "query", edition=self._edition.name, request_id=task.request_id, task=task)
 
@@ -73,3 +92,20 @@ class StandardDialect:
             key=order.job.name,
             log_id=log_id,
         )
+
+
+def _task_id(reply: Reply, request_id: str) -> str:
+    """Return the `task_id` of a submit's reply; the request id where there is none that a header can hold."""
+    try:
+        body = json_of(reply.body)
+    except ValueError:
+        return request_id
+    found = body.get("task_id") if isinstance(body, dict) else None
+    name = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    usable = name and len(name) <= _LONGEST_ID and name.isascii() and name.isprintable() and " " not in name
+    return name if usable and _digits(name) != _digits(request_id) else request_id
+
+
+def _digits(name: str) -> str:
+    """Return an id as it compares: the same UUID may be written in two ways."""
+    return name.replace("-", "").lower()

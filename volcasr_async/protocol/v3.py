@@ -9,7 +9,7 @@ from volcasr_async.job import Order
 from volcasr_async.models import Task, Transcript
 from volcasr_async.protocol.envelope import split_at_hole
 from volcasr_async.protocol.messages import Call, Phase, Reply
-from volcasr_async.protocol.reading import Status, unreadable
+from volcasr_async.protocol.reading import Status, unreadable_success
 from volcasr_async.protocol.requests import submit_body
 from volcasr_async.protocol.results import Result, duration_of, read_v3
 
@@ -49,7 +49,9 @@ def finished(reply: Reply, status: Status) -> Result | None:
     try:
         return read_v3(reply.body)
     except ValueError as error:
-        raise unreadable(reply, status, "the reply says success but its body is not what the service sends") from error
+        raise unreadable_success(
+            reply, status, "the reply says success but its body is not what the service sends"
+        ) from error
 
 
 def transcript(result: Result, reply: Reply, status: Status, task: Task | None) -> Transcript:

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from volcasr_async.errors import VolcASRError, in_one_line
+from volcasr_async.models import Task
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.telemetry.faults import described
 from volcasr_async.telemetry.records import ExchangeRecord, JobRecord, Observer
@@ -16,11 +17,28 @@ from volcasr_async.telemetry.records import ExchangeRecord, JobRecord, Observer
 JOBS = logging.getLogger("volcasr_async.jobs")
 EXCHANGES = logging.getLogger("volcasr_async.exchanges")
 RATE = logging.getLogger("volcasr_async.rate")
-# A program that has not set up its logging gets no lines on its terminal.
-logging.getLogger("volcasr_async").addHandler(logging.NullHandler())
+CHARGES = logging.getLogger("volcasr_async.charges")
+"""Recordings that are charged, or may be, and whose result nobody waits for any more."""
+AUDIO = logging.getLogger("volcasr_async.audio")
+# A program that has not set up its logging gets no lines on its terminal, except for what was paid for and is lost: without
+# a handler Python writes warnings to stderr.
+for _quiet in (JOBS, EXCHANGES, RATE, AUDIO):
+    _quiet.addHandler(logging.NullHandler())
 
 _IDS = ("edition", "resource_id", "request_id", "task_id")
-_JOB = (*_IDS, "log_id", "code", "verb", "outcome", "attempts", "queries", "bytes_sent", "audio_s", "seconds")
+_JOB = (
+    *_IDS,
+    "log_id",
+    "code",
+    "verb",
+    "outcome",
+    "attempts",
+    "queries",
+    "bytes_sent",
+    "audio_s",
+    "seconds",
+    "charged",
+)
 _EXCHANGE = ("phase", "number", "http_status", "code", "log_id", "body_bytes", "seconds", "error_type")
 
 
@@ -58,16 +76,44 @@ def log_retry(progress: Progress, error: VolcASRError, *, was: str, name: str, p
     at = order or task
     if at is None:
         return
+    log, level = JOBS, logging.WARNING
     if order is not None and order.request_id != name:
-        level, what = logging.WARNING, f"a fresh task follows {name}, which may be charged again"
+        log, what = CHARGES, f"a new task follows {name}, which may be charged again"
     elif progress.state == "ask" and was == "submit":
-        level, what = logging.WARNING, "the answer to the submit is lost; asking the service about it"
+        what = "no usable answer to the submit; querying the service for it"
+    elif progress.state == "submit" and was == "ask":
+        # A service that accepted the submit and has forgotten it charges for it again: nobody can tell that from here.
+        log, what = CHARGES, "the service does not know the submit; sending it again under the same request id"
     else:
         level, what = logging.INFO, f"trying again in {max(pause_s, 0.0):.1f} s"
-    if JOBS.isEnabledFor(level):
+    if log.isEnabledFor(level):
         fields: dict[str, str | None] = {"volcasr_edition": at.edition.name, "volcasr_request_id": at.request_id}
         fields |= {"volcasr_error_type": type(error).__name__, "volcasr_task_id": task.id if task else None}
-        JOBS.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
+        fields["volcasr_charged"] = progress.charged_in_all
+        log.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
+
+
+def log_abandoned(progress: Progress, task: Task | None, *, why: str = "cancelled") -> None:
+    """Write at WARNING that nobody waits any more for a recording that is charged, or may be."""
+    order, charged = progress.order, progress.charged_in_all
+    if charged == "no":
+        return
+    request_id = order.request_id if order is not None else task.request_id if task is not None else ""
+    fields = {"volcasr_request_id": request_id, "volcasr_task_id": task.id if task else None}
+    fields["volcasr_charged"] = charged
+    if task is not None:
+        words = "%s; task %s may go on at the service and can be waited for"
+        CHARGES.warning(words, why, task.to_json(), extra=fields)
+    else:
+        what = in_one_line(order.job.name) if order is not None else "a job"
+        CHARGES.warning(
+            "%s; %s (request id %s) may be charged, and its result is lost", why, what, request_id, extra=fields
+        )
+
+
+def log_note(note: str) -> None:
+    """Write at WARNING what a batch found out about its journal."""
+    CHARGES.warning("%s", in_one_line(note))
 
 
 def log_cut(error: VolcASRError, rate: float, *, warn: bool) -> None:

@@ -23,7 +23,18 @@ from volcasr_async.telemetry.records import ClientRecord, ExchangeRecord, JobRec
 _NAME: Final = "volcasr_async"
 _OPEN_SPANS: Final = 10_000
 _WHO: Final = ("edition", "resource_id", "request_id", "task_id")
-_FACTS: Final = (*_WHO, "log_id", "code", "attempts", "queries", "bytes_sent", "audio_s", "silent", "outcome")
+_FACTS: Final = (
+    *_WHO,
+    "log_id",
+    "code",
+    "attempts",
+    "queries",
+    "bytes_sent",
+    "audio_s",
+    "silent",
+    "outcome",
+    "charged",
+)
 
 
 class _Open(Struct, eq=False, gc=False):

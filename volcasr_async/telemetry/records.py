@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from volcasr_async._budget import Budget, Stats
+from volcasr_async.errors import Charged
 from volcasr_async.protocol.messages import Phase
 
 Verb = Literal["transcribe", "submit", "query", "wait"]
@@ -41,6 +42,7 @@ class JobRecord(Struct, kw_only=True, eq=False):
     - `outcome`: "done"; "accepted" (`submit`); "pending" (`query`); "failed"; "cancelled" by the caller; "left" by a batch
       that ended before it. `seconds`: from its beginning to its end, and `result_s` from its submit to its transcript,
       also where that submit was made earlier or elsewhere.
+    - `charged`: whether the service has accepted the recording: "no", "maybe" or "yes".
     - `error_type`: the error's class. `error_message`: what it says, where that cannot hold anything of a recording.
     - `note`: the observer's own, a span perhaps.
     """
@@ -65,6 +67,7 @@ class JobRecord(Struct, kw_only=True, eq=False):
     outcome: End | None = None
     seconds: float = 0.0
     result_s: float | None = None
+    charged: Charged = "no"
     error_type: str | None = None
     error_message: str | None = None
     note: Any = None

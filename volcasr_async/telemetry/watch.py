@@ -90,6 +90,8 @@ class Telemetry:
         job.seconds = now() - job.began_s
         if error is not None:
             job.error_type, job.error_message = error_type(error), error_message(error)
+            if isinstance(error, VolcASRError):
+                job.charged = error.charged
             job.outcome = "cancelled" if job.error_type == "cancelled" else "failed"
         elif left:
             job.outcome = "left"
