@@ -1,7 +1,5 @@
 """Both backends, in virtual time: an hour of waiting passes at once, but never while a thread works for us."""
 
-import asyncio
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +7,9 @@ from typing import Any
 
 import anyio.to_thread
 import pytest
-import sniffio
-import trio
 from hypothesis import settings
 from trio.testing import MockClock
+from virtual_time import JumpingLoop, counted
 
 from volcasr_async._recent import RECENT
 
@@ -22,56 +19,22 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 SAMPLES = Path(__file__).parent / "samples"
 
-_working = 0
-_run_sync = anyio.to_thread.run_sync
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: left out unless SLOW_TESTS is set in the environment; .ci/run sets it")
 
 
-async def _counted(*args: Any, **kwargs: Any) -> Any:
-    global _working
-    _working += 1
-    _hold_trio()
-    try:
-        return await _run_sync(*args, **kwargs)
-    finally:
-        _working -= 1
-        _hold_trio()
-
-
-def _hold_trio() -> None:
-    """Let trio's clock jump only while no thread works for us, as the loop of asyncio does."""
-    if sniffio.current_async_library() == "trio":
-        clock = trio.lowlevel.current_clock()
-        if isinstance(clock, MockClock):
-            clock.autojump_threshold = math.inf if _working else 0
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Jumps to the next timer when all is quiet, but not while a thread works."""
-
-    _selector: Any  # as asyncio calls it
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._skipped = 0.0
-        select = self._selector.select
-
-        def jump(timeout: float | None = None) -> Any:
-            if _working or not timeout:
-                return select(timeout)
-            events = select(0)
-            if not events:
-                self._skipped += timeout
-            return events
-
-        self._selector.select = jump
-
-    def time(self) -> float:
-        return super().time() + self._skipped
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("SLOW_TESTS"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(autouse=True)
 def _count_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(anyio.to_thread, "run_sync", _counted)
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
     yield
 
 

@@ -49,6 +49,7 @@ def resumed(err: str) -> list[str]:
     return words[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "form"), [(1, "json"), (2, "txt")])
 def test_killed_again_and_again(tmp_path: Path, seed: int, form: str) -> None:
     """Killed at random moments and resumed, each recording is done, charged once, and has one whole file."""

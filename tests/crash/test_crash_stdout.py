@@ -16,6 +16,7 @@ import pytest
 from crash_kit import KEY, Place, Service, service, start, until
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.crash,
     pytest.mark.skipif(sys.platform != "linux", reason="sizes of pipes and /dev/full are Linux's"),
 ]
