@@ -1,15 +1,18 @@
 """Speech recognition as a web service: FastAPI over one `VolcASR`.
 
     pip install volcasr-async fastapi uvicorn
-    VOLCASR_API_KEY=... uvicorn web_service:app --timeout-graceful-shutdown 10
+    VOLCASR_API_KEY=... uvicorn web_service:app --timeout-graceful-shutdown 60
 
     POST /transcripts           a recording as the body: its transcript
     POST /tasks {"url": ...}    a link: 202 and the id of its task
-    GET  /tasks/ID?wait=30      how the task stands, or its transcript; waits for it up to a minute
-    GET  /tasks/ID/events       the same as server-sent events, until it has ended
-    GET  /health                what is in the air and waiting
+    GET  /tasks/ID?wait=30      the state of the task, or its transcript; waits for it up to a minute
+    GET  /tasks/ID/events       the same as server-sent events, until the task has ended
+    GET  /health                requests in flight and waiting
 
-Credentials and base URL come from the environment (`VOLCASR_...`), `MAX_WAITING` and `TASKS_FILE` too.
+Credentials and base URL come from the environment (`VOLCASR_...`), and so do `MAX_WAITING` and `TASKS_FILE`.
+
+The id of a task is the request id of its submit. It is stored before the submit, so that a process which is killed in between
+loses nothing: after the restart, the service is queried for the request id.
 """
 
 import asyncio
@@ -37,10 +40,12 @@ from volcasr_async import (
     BudgetFull,
     Flash,
     InputError,
+    Job,
     Limits,
     Pending,
     RateLimited,
     ServerBusy,
+    Standard,
     SubmitUncertain,
     Task,
     TaskNotFound,
@@ -52,23 +57,30 @@ from volcasr_async import (
 
 log = logging.getLogger("web_service")
 T = TypeVar("T")
+EDITION = Standard()
 
 
 # ---- what lives as long as the process ----
 
 
 class Tasks:
-    """The accepted tasks in a file: they outlive the process, and every worker finds them. No secret is in it."""
+    """Stores the tasks in a file, so that they outlive the process and every worker finds them. No secret is stored.
+
+    A task is stored twice: before its submit, and again with what the service answered.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._run("CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, task TEXT NOT NULL)")
 
-    async def keep(self, task: Task) -> None:
-        await run_in_threadpool(self._run, "INSERT OR REPLACE INTO tasks VALUES (?, ?)", task.id, task.to_json())
+    async def keep(self, request_id: str, task: Task) -> None:
+        await run_in_threadpool(self._run, "INSERT OR REPLACE INTO tasks VALUES (?, ?)", request_id, task.to_json())
 
-    async def find(self, task_id: str) -> Task | None:
-        row = await run_in_threadpool(self._run, "SELECT task FROM tasks WHERE id = ?", task_id)
+    async def forget(self, request_id: str) -> None:
+        await run_in_threadpool(self._run, "DELETE FROM tasks WHERE id = ?", request_id)
+
+    async def find(self, request_id: str) -> Task | None:
+        row = await run_in_threadpool(self._run, "SELECT task FROM tasks WHERE id = ?", request_id)
         return Task.from_json(row[0]) if row else None
 
     def _run(self, statement: str, *values: str) -> Any:
@@ -81,6 +93,18 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
     limits = Limits(qps=20, concurrency=20, max_waiting=int(os.environ.get("MAX_WAITING", "100")))
     async with VolcASR(limits=limits) as asr:
         yield {"asr": asr, "tasks": Tasks(os.environ.get("TASKS_FILE", "tasks.db"))}
+        await handlers_have_ended(asr)
+
+
+async def handlers_have_ended(asr: VolcASR) -> None:
+    """Wait for the handlers that were cancelled at the shutdown, so that lost recordings are logged.
+
+    After the grace period uvicorn cancels the handlers, does not wait for them, and ends the process with the signal.
+    """
+    with anyio.move_on_after(5):
+        await asyncio.sleep(0.1)
+        while asr.stats.in_air or asr.stats.waiting:  # noqa: ASYNC110 - the client has no event for this
+            await asyncio.sleep(0.05)
 
 
 app = FastAPI(title="Transcripts", lifespan=lifespan)
@@ -177,21 +201,29 @@ class Link(BaseModel):
 
 @app.post("/tasks", status_code=202)
 async def submit(link: Link, asr: Client, tasks: Annotated[Tasks, Depends(the_tasks)], response: Response) -> Any:
-    """Not cut off when the client leaves: what is paid for is written down."""
+    """Store the request id, submit, store the task. The handler is not cancelled when the client disconnects."""
+    job = Job(link.url, edition=EDITION)
+    await tasks.keep(job.request_id, presumed_task(job))
     try:
-        task = await asr.submit(link.url, edition="standard", timeout=30)
-    except SubmitUncertain as error:
-        if error.task is None:
+        await tasks.keep(job.request_id, await asr.submit(job, timeout=30))
+    except VolcASRError as error:
+        if error.charged == "no":
+            await tasks.forget(job.request_id)
+        if not isinstance(error, SubmitUncertain) or error.task is None:
             raise
-        task = error.task  # probably taken; asking about it will tell
-    await tasks.keep(task)
-    response.headers["Location"] = f"/tasks/{task.id}"
-    return {"id": task.id, "state": "accepted"}
+        # The service may have accepted it: queries of the stored request id will find out.
+    response.headers["Location"] = f"/tasks/{job.request_id}"
+    return {"id": job.request_id, "state": "accepted"}
+
+
+def presumed_task(job: Job) -> Task:
+    """Return the task that a submit has if the service accepts it: standard and idle find it by its request id."""
+    return Task(id=job.request_id, edition=EDITION, request_id=job.request_id, submitted_at=time.time(), key=job.name)
 
 
 @app.get("/tasks/{task_id}")
 async def show(request: Request, task: Known, asr: Client, wait: Annotated[float, Query(ge=0, le=60)] = 0) -> Any:
-    """Ask once, or wait; who leaves meanwhile can come back, for the task goes on at the service."""
+    """Query once, or wait. A client that disconnects can ask again later, because the task continues at the service."""
     if not wait:
         return standing(await asr.query(task))
     try:
