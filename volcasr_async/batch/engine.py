@@ -358,19 +358,22 @@ class Engine:
         await self.bring(flight, Failed(flight.job, error))
 
     async def wind_up(self) -> None:
-        """Free at the end what is held, note of which jobs the service has nothing, and log the tasks nobody waits for."""
+        """Free at the end what is held, and note of which jobs the service has nothing."""
         self._ready.close()
+        if self._watches is not None:
+            self._watches.close()
+        await self._rooms.close()
+        for flight in self.board.unsent():
+            self.recorder.planned(flight)
+
+    def report_open_tasks(self) -> None:
+        """Log the tasks that nobody waits for any more, and state them on the error of a journal that was not written."""
         why = "the batch ended before its result"
         if isinstance(self.error, JournalError):
             why = "the journal could not be written"
             self.error.tasks = tuple(self.open_tasks())
         for flight, task in self._open():
             log_abandoned(flight.under_way, task, why=why)
-        if self._watches is not None:
-            self._watches.close()
-        await self._rooms.close()
-        for flight in self.board.unsent():
-            self.recorder.planned(flight)
 
     @property
     def _over(self) -> bool:

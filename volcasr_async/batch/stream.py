@@ -89,14 +89,16 @@ class Batch:
             self._ended = anyio.current_time()
             with anyio.CancelScope(shield=True):
                 try:
-                    await engine.recorder.settle()
+                    await engine.wind_up()
+                    try:
+                        await self._feed.aclose()
+                    finally:  # the input is the caller's, and may raise anything
+                        await self._leave_journal()
                 except JournalError as failure:
                     engine.error = engine.error or failure
-                await engine.wind_up()
-                try:
-                    await self._feed.aclose()
-                finally:  # the input is the caller's, and may raise anything
-                    await self._leave_journal()
+                    raise
+                finally:
+                    engine.report_open_tasks()
 
     async def _recorder(self, journal: Journal | None) -> Recorder:
         """Take the journal for this client's service and account, and learn what it knows of the service."""
