@@ -79,14 +79,15 @@ class History:
             limits=Limits(qps=50, concurrency=4), retry=retry, observe=False,
         )  # fmt: skip
         with anyio.fail_after(ENDS_WITHIN_S), anyio.CancelScope() as process:
-            if killed_after is not None:
-                asyncio.get_running_loop().call_later(killed_after, self._kill, process)
+            loop = asyncio.get_running_loop()
+            kill = loop.call_later(ENDS_WITHIN_S if killed_after is None else killed_after, self._kill, process)
             async with asr, asr.batch(LINKS, journal=journal) as batch:
                 try:
                     async for outcome in batch:
                         self._take(outcome)
                 except VolcASRError as error:
                     assert error.account_wide, error  # noqa: PT017 - what ended the batch is not what is tested
+            kill.cancel()  # a run that has ended is not killed, nor is the next one in its place
 
     def _kill(self, process: anyio.CancelScope) -> None:
         self.journal.kill()

@@ -350,7 +350,8 @@ def test_a_file_that_ends_within_a_line(
 async def test_a_slow_pipe_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a batch's line waits for its reader, the event loop goes on; a cancellation leaves no half line."""
     end, start = os.pipe()
-    transcript, went_on, seen = Transcript(text="long " * 50_000), threading.Event(), []
+    seen: list[Any] = []
+    transcript, went_on = Transcript(text="long " * 50_000), threading.Event()
     with open(start, "wb", buffering=0) as file, open(end, "rb") as reader:  # noqa: ASYNC230, PTH123
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, "utf-8", write_through=True))
         thread = threading.Thread(target=lambda: seen.extend([went_on.wait(5), reader.readline()]))
@@ -364,7 +365,7 @@ async def test_a_slow_pipe_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -
             went_on.set()
         await anyio.to_thread.run_sync(thread.join)
     assert seen[0], "the event loop stood still"
-    assert json.loads(str(seen[1]))["text"] == transcript.text
+    assert json.loads(seen[1])["text"] == transcript.text
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is always full here")
