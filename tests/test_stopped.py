@@ -13,7 +13,10 @@ from contextlib import contextmanager
 import pytest
 from loops_kit import start_script
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system does not stop processes")
+pytestmark = [
+    pytest.mark.slow,  # two processes stand still for seconds
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system does not stop processes"),
+]
 
 STOPPED_S = 3.5  # longer than the whole reply may take, by more than a second
 
