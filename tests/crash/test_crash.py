@@ -95,7 +95,7 @@ def test_killed_again_and_again(tmp_path: Path, seed: int, form: str) -> None:
 
 def test_second_process_is_refused(calm: Service, tmp_path: Path) -> None:
     """While a batch runs, nobody else can use its journal; `status` reads it all the same."""
-    place = Place(tmp_path, calm, links("second", 100), "--qps", 20)
+    place = Place(tmp_path, calm, links("second", 100), "--qps", 2)  # a minute of work
     first = place.start()
     until(lambda: place.files() or first.poll() is not None)
     status, err = end(place.start())
