@@ -25,7 +25,7 @@ from volcasr_async.probe.wire import described
 from volcasr_async.protocol.envelope import PIECE_BYTES
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
 
-_log = logging.getLogger("volcasr_async")
+_log = logging.getLogger("volcasr_async.audio")
 
 _BLOCK_BYTES = 3 * PIECE_BYTES
 

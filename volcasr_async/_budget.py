@@ -407,21 +407,18 @@ class KeyBudget:
 
     def _delay(self, room: _Room, at: float, need: _Need) -> float | None:
         """Tell how long the front waiter has to wait; `None` until a slot is free, of which it will be told."""
-        with self._shared.lock:
-            return self._locked_delay(room, at, need)
-
-    def _locked_delay(self, room: _Room, at: float, need: _Need) -> float | None:
         shared = self._shared
-        if need != "renewal" and room.in_flight >= int(shared.slots.value(at) or 1):
-            return None
-        delay = shared.pace.delay(at, shared.rate.value(at))
-        return max(delay, shared.submits_at - at) if need == "submit" else delay
+        with shared.lock:
+            if need != "renewal" and room.in_flight >= int(shared.slots.value(at) or 1):
+                return None
+            delay = shared.pace.delay(at, shared.rate.value(at))
+            return max(delay, shared.submits_at - at) if need == "submit" else delay
 
     def _start(self, room: _Room, need: _Need, at: float) -> bool:
         """Start a request if one may start now. No other thread can start one in between."""
         shared = self._shared
         with shared.lock:
-            if self._locked_delay(room, at, need) != 0:
+            if self._delay(room, at, need) != 0:
                 return False
             shared.start(at)
             if need == "renewal":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import anyio
-import anyio.lowlevel
 
 
 def now() -> float:
@@ -32,11 +31,3 @@ async def wait_for(event: anyio.Event, most: float | None) -> None:
         await event.wait()
     finally:
         alarm.cancel()
-
-
-def current_loop() -> object:
-    """Return what stands for the running event loop: the loop of asyncio, or trio's token."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return anyio.lowlevel.current_token()

@@ -16,6 +16,7 @@ from volcasr_async._clock import now, wait_for
 from volcasr_async.errors import InputError
 from volcasr_async.job import Job
 from volcasr_async.policies import PollPolicy
+from volcasr_async.protocol.charge import comparable_id
 from volcasr_async.protocol.progress import Progress
 
 _MOST_KEPT = 4096
@@ -65,7 +66,7 @@ class Hints:
 
     def give(self, request_id: str) -> None:
         """Wake whoever waits for the task of this request id."""
-        name = _plain(request_id)
+        name = comparable_id(request_id)
         for bell in self._bells.get(name, ()):
             bell.ring()
         if name in self._bells:
@@ -78,7 +79,7 @@ class Hints:
     @contextmanager
     def heard(self, progress: Progress) -> Iterator[Bell]:
         """Listen for a job's hints, under the name that its callback was given."""
-        name = _plain(_named(progress))
+        name = comparable_id(_named(progress))
         bell = Bell(rung=name in self._early)
         self._early.pop(name, None)
         bells = self._bells.setdefault(name, [])
@@ -116,7 +117,3 @@ def _named(progress: Progress) -> str:
     if progress.order is not None:
         return progress.order.job.request_id
     return progress.task.request_id if progress.task is not None else ""
-
-
-def _plain(request_id: str) -> str:
-    return request_id.replace("-", "").lower()

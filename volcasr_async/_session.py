@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
 from volcasr_async._clock import now
-from volcasr_async._loops import running_loop
+from volcasr_async._loops import PerLoop
 from volcasr_async._transport import Door
 from volcasr_async.credentials import account_digest, veil
 from volcasr_async.editions import Edition
@@ -68,7 +68,7 @@ class Session:
         self._dialects: dict[Edition, Dialect] = {}
         self._accepted: dict[str, Task] = {}
         self._unanswered: dict[str, float] = {}
-        self._submitting: dict[str, tuple[object, anyio.Event]] = {}
+        self._submitting: PerLoop[dict[str, anyio.Event]] = PerLoop(dict)
 
     @property
     def host(self) -> str:
@@ -79,11 +79,6 @@ class Session:
     def account(self, salt: str) -> str:
         """Return a digest of the credentials, which a journal tells them by."""
         return account_digest(self._access.credentials, salt)
-
-    def assume_recent(self, age_s: float) -> None:
-        """Assume that a full second of requests was sent *age_s* seconds ago, by a process that is gone."""
-        if age_s < 1.0:
-            self.budget.assume_recent(age_s)
 
     def order(self, job: Job, edition: Edition | str | None = None, options: Options | None = None) -> Order:
         """Make every choice and refuse what cannot be sent, credentials that do not fit the edition among it."""
@@ -125,8 +120,9 @@ class Session:
         if order is None or progress.state != "submit":
             yield
             return
-        while (other := self._submitting.get(order.request_id)) is not None and other[0] is running_loop():
-            await other[1].wait()
+        submitting = self._submitting.get()
+        while (other := submitting.get(order.request_id)) is not None:
+            await other.wait()
         known = self._accepted.get(order.request_id)
         if known is not None and known.edition == order.edition and not progress.sends:
             progress.resume(known, now=now(), age=max(time.time() - known.submitted_at, 0.0))
@@ -134,15 +130,14 @@ class Session:
             # An earlier call was cut off before the answer: the service may have it.
             presumed = progress.dialect.claim(order, at=sent_at)
             progress.verify(presumed, now=now(), may_submit=True, seconds=self.rules.retry.grace)
-        mine = self._submitting[order.request_id] = (running_loop(), anyio.Event())
+        ended = submitting[order.request_id] = anyio.Event()
         try:
             yield
         finally:
             if progress.charged == "maybe" and progress.sends:
                 _remember(self._unanswered, order.request_id, progress.sent_at)
-            if self._submitting.get(order.request_id) is mine:
-                del self._submitting[order.request_id]
-            mine[1].set()
+            del submitting[order.request_id]
+            ended.set()
 
     async def request(
         self,

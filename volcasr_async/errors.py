@@ -42,8 +42,8 @@ Sent = Literal["no", "maybe", "yes"]
 Charged = Literal["no", "maybe", "yes"]
 """Whether the service has accepted a recording, and therefore charges for it.
 
-`no`: nothing was sent, or the service refused the submit with a listed code. `maybe`: bytes of a submit left and no usable
-answer arrived. `yes`: the submit was accepted, or a query found the task.
+`no`: no complete submit was sent, or the service refused it with a listed code. `maybe`: a complete submit may have been sent,
+and no usable answer arrived. `yes`: the submit was accepted, or a query found the task.
 """
 Evidence = Literal["accepted", "ended", "refused", "check", "nothing"]
 """What an answer proves about the task; `protocol.status` lists it for each code."""

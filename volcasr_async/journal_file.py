@@ -184,7 +184,7 @@ def _prepare(
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
     elif version < VERSION:
         migrate(connection, _JOB, VERSION)
-    meta = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta")}
+    meta = meta_of(connection)
     journal_id = str(UUID(meta.get("id", "")))
     place = f"{platform.node()}:{os.path.realpath(path)}"
     sequence = Sequence(Path(os.path.realpath(path)), journal_id)
@@ -194,6 +194,11 @@ def _prepare(
     # Without this the file has no table until SQLite's first checkpoint, and a copy of it without the -wal file looks new.
     checkpoint(connection, whole=True)
     return journal_id, is_behind or _was_behind(meta), notes, sequence
+
+
+def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the rows of the table `meta`."""
+    return {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta").fetchall()}
 
 
 def _compare(

@@ -18,7 +18,6 @@ The file stays readable with plain `sqlite3`:
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from msgspec.structs import replace
 
 from volcasr_async.errors import Charged, JournalError
 from volcasr_async.journal import Change, Condition, Entry, State
-from volcasr_async.journal_file import DAMAGE, Opened, checkpoint, open_file, remedy_for, unreadable
+from volcasr_async.journal_file import DAMAGE, Opened, checkpoint, meta_of, open_file, remedy_for, unreadable
 from volcasr_async.models import Task
 
 _UPSERT = """
@@ -79,7 +78,7 @@ class SqliteJournal:
         self._opened, self._connection, self._guard = opened, opened.connection, opened.guard
         self._place = path.absolute()  # the process may change its directory meanwhile
         self._inode = self._place.stat().st_ino
-        self._commits = int(_meta(self._connection).get("sequence", "0"))
+        self._commits = int(meta_of(self._connection).get("sequence", "0"))
         self._checkpoint_at = time.monotonic() + _CHECKPOINT_S
         self._noted: list[Change | Fact | str] = []
         self._count, self._settled, self._lock = 0, 0, anyio.Lock(fast_acquire=True)
@@ -199,7 +198,7 @@ class SqliteJournal:
 
     def _bind(self, host: str, account: str) -> Condition:
         try:
-            meta = _meta(self._connection)
+            meta = meta_of(self._connection)
             if meta.get("host", host) != host:
                 raise JournalError(
                     f"{self.path} belongs to the service at {meta['host']}, not to {host}: results of the two must not mix. "
@@ -207,7 +206,7 @@ class SqliteJournal:
                 )
             other = meta.get("account", account) != account
             rows = {"host": host, "account": account} | ({"several_accounts": "1"} if other else {})
-            self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
+            self._connection.executemany(_SET, rows.items())
             [(newest,)] = self._connection.execute("SELECT max(updated_at) FROM job").fetchall()
         except DAMAGE as error:
             raise unreadable(self.path, error) from error
@@ -322,10 +321,6 @@ def _entry(row: _Row) -> Entry:
         account=account,
         path=path,
     )
-
-
-def _meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta").fetchall()}
 
 
 def _kept(row: tuple[object, ...]) -> tuple[bytes, str | None, bool]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from types import ModuleType
 from typing import Any
 
 import httpx
 
-from volcasr_async._loops import listen_for_forks, running_loop
+from volcasr_async._loops import running_loop
 from volcasr_async._transport.body import Body
 from volcasr_async._transport.engine import Headers, patience
 from volcasr_async._transport.replies import read_bounded
@@ -27,10 +26,8 @@ class Guest:
         self.library = _library_of(http)
         self.is_pooled: bool = isinstance(http, (self.library.AsyncClient, self.library.AsyncHTTPTransport))
         """Whether it keeps connections, which belong to one event loop and lead to the network."""
-        self._owner: tuple[object, int] | None = None
-        self._claiming = threading.Lock()
+        self._owner: dict[str, tuple[object, int]] = {}
         self._urls: dict[str, Any] = {}
-        listen_for_forks(self)
 
     async def post(self, path: str, headers: Headers, body: Body, *, reply_timeout: float) -> Reply:
         """Call a transport directly: the client above it costs 200 us and more, for nothing that we use.
@@ -59,17 +56,11 @@ class Guest:
     async def aclose(self) -> None:
         """Leave it open."""
 
-    def after_fork(self) -> None:
-        """Make a new lock. Another thread may have held it during the fork."""
-        self._claiming = threading.Lock()
-
     def _claim(self) -> None:
         """Refuse another event loop than the first one: the connections of a pool work in the loop that opened them."""
-        loop = running_loop()
-        if self._owner is None:
-            with self._claiming:
-                self._owner = self._owner or (loop, os.getpid())
-        if self._owner[0] is not loop or self._owner[1] != os.getpid():
+        loop, process = running_loop(), os.getpid()
+        owner = self._owner.setdefault("first", (loop, process))  # atomic, because two threads may ask at once
+        if owner[0] is not loop or owner[1] != process:
             kind = type(self._http).__name__
             raise ConfigurationError(
                 f"http={kind}(...) was used by this client in another event loop, and its connections belong to that loop. "

@@ -24,6 +24,7 @@ from volcasr_async._budget import Turn
 from volcasr_async._clock import now
 from volcasr_async._deadline import timed_out
 from volcasr_async._session import Session, claimed
+from volcasr_async._timeouts import Deadline
 from volcasr_async.batch.armer import Armer
 from volcasr_async.batch.board import Board
 from volcasr_async.batch.flight import Flight, as_failure
@@ -70,7 +71,6 @@ class Engine:
         self._at_work = 0
         self._beginning = anyio.CancelScope()
         self.exhausted: bool = False
-        self.stopping: bool = False
         self.draining: bool = False
         self.error: Exception | None = None
         self._held_until = 0.0  # nothing is sent before, because the network is down
@@ -94,7 +94,6 @@ class Engine:
 
     def stop(self) -> None:
         """Submit nothing more. Without a journal, wait for the tasks that are accepted: nobody else knows of them."""
-        self.stopping = self.stopping or self.recorder.records
         self.draining = True
         self._beginning.cancel()  # what is left may need no permit at all
         self._armer.stop()
@@ -108,7 +107,12 @@ class Engine:
     @property
     def reads_more(self) -> bool:
         """Whether more of the input is wanted."""
-        return not (self.stopping or self.draining)
+        return not self.draining
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether nothing is sent any more: the journal knows the tasks that are accepted."""
+        return self.draining and self.recorder.records
 
     def open_tasks(self) -> list[Task]:
         """Return the tasks that are charged, or may be, and that nothing but this batch knows of.
@@ -219,7 +223,7 @@ class Engine:
         turn = None
         with anyio.CancelScope() as self._beginning:
             turn = await self.session.budget.take()
-        if turn is not None and self.stopping:
+        if turn is not None and self._is_stopped:
             self.session.budget.give_back(turn)
             return None
         return turn
@@ -263,12 +267,13 @@ class Engine:
             if flight.before is not None:
                 progress.charged_before = flight.before.charged
         self._charged[id(flight)] = flight
-        limit = _deadline_of(progress)
+        limit, deadline = _deadline_of(progress), Deadline()
+        deadline.at = max(progress.began + limit, now() + 1.0)
         hook = None
         if progress.kind == "submit" and not progress.dialect.can_ask:
             hook = partial(self._record_sent, flight)
         try:
-            with anyio.move_on_after(max(progress.began + limit - now(), 1.0)):
+            with deadline:
                 return await self.session.request(progress, flight.upload, turn, hook)
             return timed_out(progress, limit)
         except VolcASRError as error:
@@ -378,7 +383,7 @@ class Engine:
     @property
     def _over(self) -> bool:
         if self.draining:
-            return self.stopping or not (self._at_work or self.board.waiting)
+            return self._is_stopped or not (self._at_work or self.board.waiting)
         idle = not (self._armer.left or self._at_work or len(self.board))
         return self.exhausted and idle
 

@@ -88,12 +88,11 @@ class Recorder:
     def failed(self, flight: Flight, error: VolcASRError) -> None:
         """Note how it ended without a result: in the state that its charge state and its end ask for."""
         progress = flight.progress
+        state: State = "failed" if progress is None else state_after(progress, error)
         if progress is None or progress.charged == "no":
-            passing = progress is not None and state_after(progress, error) == "planned"
-            self._not_charged(flight, "planned" if passing else "failed", error=error)
-            return
-        state, task = state_after(progress, error), progress.presumed_task(at=time.time())
-        self._note(flight, state, progress.charged, error=error, task=task)
+            self._not_charged(flight, state, error=error)
+        else:
+            self._note(flight, state, progress.charged, error=error, task=progress.presumed_task(at=time.time()))
 
     def _not_charged(self, flight: Flight, state: State, *, error: VolcASRError | None = None) -> None:
         """Note that this task is not charged, and keep what is known of the task that it was to replace.

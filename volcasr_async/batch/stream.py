@@ -112,7 +112,7 @@ class Batch:
             self._session.rules.facts.own_task_ids = True
         if condition.newest_at is not None:
             # An earlier process may have used the whole rate until the moment in which it was killed.
-            self._session.assume_recent(time.time() - condition.newest_at)
+            self._session.budget.assume_recent(time.time() - condition.newest_at)
         return Recorder(journal, condition, account)
 
     def __aiter__(self) -> Self:

@@ -176,8 +176,7 @@ class _ToStderr(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Leave out what the command says itself, with the line to go on with."""
-        by_args = isinstance(record.args, tuple) and record.args[:1] == ("cancelled",)
-        said_itself = record.msg.startswith("%s; task") and by_args
+        said_itself = record.getMessage().startswith("cancelled; task")
         return not said_itself and bool(super().filter(record))
 
 

@@ -20,7 +20,6 @@ _EXACT = {
     "into AppKey (VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY)": "into VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY",
     "Limits(qps=..., concurrency=...)": "--qps and --concurrency",
     "RetryPolicy(pay_again=True)": "volcasr batch --pay-again",
-    "RetryPolicy(resubmit_v1=True) or RetryPolicy(resend_flash=True)": "volcasr batch --resend-uncertain",
     "RetryPolicy(resubmit_v1=True)": "volcasr batch --resend-uncertain",
     "RetryPolicy(resend_flash=True)": "volcasr batch --resend-uncertain",
     "(redo=True, --redo)": "(--redo)",

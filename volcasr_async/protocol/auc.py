@@ -185,8 +185,32 @@ def _additions(options: Options, language: str | None, *, called_back: bool) -> 
     return said | dict(options.extra)
 
 
+class _Named(Struct, frozen=True):
+    id: str | int | None = None
+
+
+class _Reply(Struct, frozen=True):
+    resp: _Named | None = None
+
+
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
 def _task_id(reply: Reply) -> str | None:
-    """Read the id, a number too: without it a paid task is lost."""
+    """Return `resp.id`, which may be a number; `None` where there is none.
+
+    A result may have 30,000 words, so they are not decoded for this. Without the id of a submit a paid task is lost, so a
+    body of an unknown shape is read once more.
+    """
+    try:
+        found = _REPLY.decode(reply.body).resp
+        return str(found.id) if found is not None and found.id else None
+    except (ValueError, RecursionError):
+        return _task_id_of(reply)
+
+
+def _task_id_of(reply: Reply) -> str | None:
+    """Return the id of a body in any charset and of any types."""
     try:
         body = json_of(reply.body)
     except ValueError:

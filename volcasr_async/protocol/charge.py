@@ -62,7 +62,7 @@ class ServiceFacts(Struct):
         if not named:
             self.named_replies += "x-api-status-code" in reply.headers  # the page of a gateway has neither
             return
-        if _digits(named) in map(_digits, expected):
+        if comparable_id(named) in map(comparable_id, expected):
             self.named_replies += 1
             return
         self.misnamed_replies += 1
@@ -95,7 +95,7 @@ def evidence_of(error: VolcASRError) -> Evidence:
 
 
 def charge_after(charged: Charged, evidence: Evidence, phase: Phase, *, left: bool) -> Charged:
-    """Return the charge state after an answer, or after a failure; *left* is whether bytes of the request left."""
+    """Return the charge state after an answer, or after a failure; *left* is whether the request may have left complete."""
     if evidence in ("accepted", "ended"):
         return "yes"
     unanswered = evidence == "nothing" and left and phase != "query"
@@ -110,7 +110,7 @@ def worse(one: Charged, other: Charged) -> Charged:
 
 
 def has_left(error: VolcASRError) -> bool:
-    """Return whether bytes of the failed request may have reached the service."""
+    """Return whether the failed request may have reached the service complete."""
     if isinstance(error, TransportError):
         return error.sent != "no"
     return isinstance(error, ReplyError | ServiceError)
@@ -125,6 +125,6 @@ def kind_of_failure(error: VolcASRError) -> str:
     return "missing" if isinstance(error, TaskNotFound) else "charged"
 
 
-def _digits(name: str) -> str:
+def comparable_id(name: str) -> str:
     """Return an id as it compares: the same UUID may be written in two ways."""
     return name.strip().replace("-", "").lower()

@@ -49,7 +49,7 @@ _READ_PAUSE_S = 5.0
 _MISSES = 3
 """How many "cannot find task" in a row are conclusive: one report saw it for a moment after a submit."""
 _MISSING_GRACES = 2
-"""An accepted task is queried for so many times `grace` before it counts as missing: a failover took 40 s (attack, row 1)."""
+"""An accepted task is queried for so many times `grace` before it counts as missing: longer than a failover of 40 s."""
 _CHECK_S = 1.0
 """Seconds before the first query of a submit that may have been accepted before, doubled for each further one."""
 _LONG_AUDIO_MS = 60_000
@@ -68,9 +68,19 @@ class Rules(Struct, frozen=True):
 class Progress(Struct):
     """Where one job stands. `due` is the moment of its next request, on the clock that the caller uses for `now`.
 
-    `since`: when the submit was accepted, or the job began; `began`: from when its deadline counts. `sent_at`: when the last
-    submit left, in seconds since 1970. `may_submit`: whether a submit that queries do not find may be sent again without
-    permission. `outage_s`: for how long a connection that cannot be opened is no failure of the job.
+    Moments on that clock: `since`, when the submit was accepted or the job began; `began`, from when its deadline counts.
+    Moments in seconds since 1970: `sent_at`, when the last submit left; `at`, when the last request did; `seen_at`, when a
+    query last found the task.
+
+    Submits: `spent`, the audio cannot be sent once more; `incomplete`, the last one did not leave complete; `lost`, one left
+    and had no usable answer. `doubt` is why the service is queried after a submit, and `ask_for` for how many seconds at least.
+    `by_request_id` is which id the next query names, and `asked_by_both` whether the last miss was one of both ids.
+
+    `may_submit`: whether a submit that queries do not find may be sent again without permission. `is_unknown`: nothing says that
+    it was sent. `may_replace`: whether the caller's permission covers a new task. `fresh`: how many new tasks there were.
+    `ended`: a listed code ended the task. `charged_before` and `ended_before` say the same of the task that was replaced.
+
+    `outage_s`: for how long a connection that cannot be opened is no failure of the job.
     """
 
     dialect: Dialect
@@ -121,6 +131,12 @@ class Progress(Struct):
     def kind(self) -> Literal["submit", "query"]:
         """Which of the two shares of the budget the next request takes."""
         return "submit" if self.state == "submit" else "query"
+
+    @property
+    def may_resend(self) -> bool:
+        """Whether the caller permits a second submit where no query can tell whether the first was accepted."""
+        retry = self.rules.retry
+        return retry.resend_flash if self.dialect.phase == "flash" else retry.resubmit_v1
 
     @property
     def charged_in_all(self) -> Charged:
@@ -296,12 +312,11 @@ class Progress(Struct):
         if self.dialect.can_ask:
             self._ask(error, now, draw, seconds=self.rules.retry.grace)
             return
-        flash, retry = self.dialect.phase == "flash", self.rules.retry
-        allowed = retry.resend_flash if flash else retry.resubmit_v1
-        if allowed and error.retryable and not self.spent:
+        if self.may_resend and error.retryable and not self.spent:
             self.doubt = error
             self._again(error, now, draw)
             return
+        flash = self.dialect.phase == "flash"
         if not error.retryable or (flash and isinstance(error, ServerError) and error.code is not None):
             raise error  # the service's own words say more than that the outcome is unknown
         self._raise_uncertain(error, f"the {self._order().edition.name} edition has no way to check")
@@ -346,7 +361,7 @@ class Progress(Struct):
     def _unresolved(self, cause: VolcASRError, now: float, why: str) -> None:
         """Replace a task of which nobody can tell whether it was accepted, where that is permitted; else report it."""
         self.charged = worse(self.charged, "maybe")
-        if self.rules.retry.pay_again and self._may_replace:
+        if self.rules.retry.pay_again and self._can_replace_task:
             self._replace_task(now)
         else:
             self._raise_uncertain(cause, why)
@@ -377,7 +392,7 @@ class Progress(Struct):
         patience = 0.0 if self.was_missing or self._is_expired else _MISSING_GRACES * self.rules.retry.grace
         if not self._is_conclusive_miss(now, draw, patience=patience):
             return
-        if self.rules.retry.pay_again and self._may_replace:
+        if self.rules.retry.pay_again and self._can_replace_task:
             self._replace_task(now)
         else:
             raise error
@@ -448,13 +463,13 @@ class Progress(Struct):
 
     def _follow_ended_task(self, error: VolcASRError, now: float) -> None:
         """Submit a new task after one that ended badly, where the caller permits it: it may be charged again."""
-        if not self._may_replace:
+        if not self._can_replace_task:
             error.retryable = False
             raise error
         self._replace_task(now)
 
     @property
-    def _may_replace(self) -> bool:
+    def _can_replace_task(self) -> bool:
         left = self.fresh < self.rules.retry.new_tasks
         return left and self.may_replace and self.order is not None and not self.spent
 
@@ -485,7 +500,6 @@ class Progress(Struct):
     def _is_outage(self, error: VolcASRError, now: float) -> bool:
         """Return whether the network is down: no connection can be opened to a service that has answered before."""
         if not isinstance(error, TransportError) or error.sent != "no" or not self.rules.facts.reached:
-            self.down_since = None
             return False
         if self.down_since is None:
             self.down_since, self.down_tries = now, 0

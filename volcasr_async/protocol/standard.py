@@ -9,6 +9,7 @@ from volcasr_async.job import Order
 from volcasr_async.lenient import json_of
 from volcasr_async.models import Pending, Task
 from volcasr_async.protocol import v3
+from volcasr_async.protocol.charge import comparable_id
 from volcasr_async.protocol.messages import Access, Call, Phase, Reply, Step
 from volcasr_async.protocol.reading import pending, read_status, read_success, refuse
 
@@ -103,9 +104,4 @@ def _task_id(reply: Reply, request_id: str) -> str:
     found = body.get("task_id") if isinstance(body, dict) else None
     name = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
     usable = name and len(name) <= _LONGEST_ID and name.isascii() and name.isprintable() and " " not in name
-    return name if usable and _digits(name) != _digits(request_id) else request_id
-
-
-def _digits(name: str) -> str:
-    """Return an id as it compares: the same UUID may be written in two ways."""
-    return name.replace("-", "").lower()
+    return name if usable and comparable_id(name) != comparable_id(request_id) else request_id

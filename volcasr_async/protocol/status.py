@@ -51,8 +51,8 @@ Verdict = Literal[
 class Rule(Struct, frozen=True, kw_only=True):
     """One row: what a code means, the error it becomes, and the verdict and the evidence in each phase.
 
-    `tries` bounds how often a back-off is followed by another try. `proves_at_submit`, `proves_at_query` and
-    `proves_at_flash` replace the evidence that follows from the verdict.
+    `tries` bounds how often a back-off is followed by another try. `proves_at_submit` and `proves_at_flash` replace the
+    evidence that follows from the verdict.
     """
 
     meaning: str
@@ -65,7 +65,6 @@ class Rule(Struct, frozen=True, kw_only=True):
     crowded: bool = False
     queued: bool = False
     proves_at_submit: Evidence | None = None
-    proves_at_query: Evidence | None = None
     proves_at_flash: Evidence | None = None
 
     def verdict(self, phase: Phase) -> Verdict:
@@ -75,12 +74,8 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     def evidence(self, phase: Phase) -> Evidence:
         """Return what the row proves about the charge in one phase."""
-        stated: dict[Phase, Evidence | None] = {
-            "submit": self.proves_at_submit,
-            "query": self.proves_at_query,
-            "flash": self.proves_at_flash,
-        }
-        return stated[phase] or _EVIDENCE[phase][self.verdict(phase)]
+        stated: dict[Phase, Evidence | None] = {"submit": self.proves_at_submit, "flash": self.proves_at_flash}
+        return stated.get(phase) or _EVIDENCE[phase][self.verdict(phase)]
 
 
 # What follows from a verdict where the row states nothing else. A query is never a refusal of the submit before it.
@@ -138,22 +133,13 @@ def _unlisted(meaning: str) -> Rule:
         meaning=meaning,
         query="back-off",
         proves_at_submit="nothing",
-        proves_at_query="nothing",
         proves_at_flash="nothing",
     )
 
 
 def _internal(meaning: str) -> Rule:
-    """Return the row of an internal error. Submits that were answered so have been seen accepted (attack of 0.1.0, row 1)."""
-    return Rule(
-        meaning=meaning,
-        error=e.ServerError,
-        submit="ask-first",
-        query="back-off",
-        flash="back-off",
-        tries=3,
-        proves_at_flash="nothing",
-    )
+    """Return the row of an internal error: the task may end well, so queries are repeated."""
+    return _ended(meaning, query="back-off", tries=3)
 
 
 def _page(meaning: str, error: type[e.ServiceError]) -> Rule:
@@ -207,7 +193,7 @@ CODES: dict[int, Rule] = {
     1020: _ended("waited too long to become ready"),
     1021: _ended("processing took too long"),
     1022: _ended("recognition failed", submit="reject-job"),
-    1099: _ended("unknown error", query="back-off", tries=3),
+    1099: _internal("unknown error"),
 }
 
 RANGES: tuple[tuple[int, int, Rule], ...] = (
@@ -241,7 +227,7 @@ def rule_of(code: int | None, message: str, http_status: int) -> Rule:
     """Find the row of an answer; an unlisted code takes its range's, a code of no range the HTTP status's."""
     if code is None:
         return _rule_of_http(http_status)
-    rule = CODES.get(code) or next((rule for low, high, rule in RANGES if low <= code <= high), None)
+    rule = _listed(code)
     if rule is None:
         return _rule_of_http(http_status)
     return _by_message(code, message.lower(), rule)
@@ -249,8 +235,13 @@ def rule_of(code: int | None, message: str, http_status: int) -> Rule:
 
 def is_failure(code: int, phase: Phase) -> bool:
     """Return whether a code, listed or of a known range, is no success in this phase."""
-    rule = CODES.get(code) or next((rule for low, high, rule in RANGES if low <= code <= high), None)
+    rule = _listed(code)
     return rule is not None and rule.verdict(phase) not in ("accepted", "pending", "done", "silent", "unreadable")
+
+
+def _listed(code: int) -> Rule | None:
+    """Return the row of a code, or of its range."""
+    return CODES.get(code) or next((rule for low, high, rule in RANGES if low <= code <= high), None)
 
 
 def _by_message(code: int, message: str, rule: Rule) -> Rule:
