@@ -120,6 +120,7 @@ class Wording(NamedTuple):
     with_task: str
     without_task: str
     delivered: str
+    unsent: str
     behind: str
     same: str
     never: str
@@ -136,6 +137,10 @@ ENGLISH = Wording(
         ("submit again", True): "submits it as a new task",
         ("verify", True): "queries first; submits it under the same request id only if the service does not know it",
         ("verify", False): "queries first; if the task is not found, returns `SubmitUncertain`",
+        (
+            "verify again",
+            True,
+        ): "queries the task that may have followed; submits it only if the service does not know it",
         ("wait", True): "queries the task until it ends; if it is not found, returns `TaskNotFound`",
         ("deliver", True): "returns the stored transcript",
         ("skip", True): "does nothing",
@@ -144,6 +149,7 @@ ENGLISH = Wording(
     again={
         ("verify", True): "a new task only if queries cannot decide",
         ("verify", False): "a new task if it is not found",
+        ("verify again", True): "a new task only if queries cannot decide",
         ("wait", True): "a new task if it is not found",
         ("submit again", True): "a new task",
     },
@@ -152,7 +158,8 @@ ENGLISH = Wording(
     with_task="with a task id (v1)",
     without_task="without a task id",
     delivered="{}, delivered",
-    behind="{}, or not in the journal; the journal is older than what was sent",
+    unsent="planned, failed (`no`), or not in the journal",
+    behind="{}; the journal is older than what was sent",
     same="the same",
     never="no",
     ended="possible: a listed final code ended the first task",
@@ -167,6 +174,7 @@ CHINESE = Wording(
         ("submit again", True): "作为新任务提交",
         ("verify", True): "先查询；只有服务端查不到时，才用同一个请求 id 再提交",
         ("verify", False): "先查询；查不到就返回 `SubmitUncertain`",
+        ("verify again", True): "先查询可能已提交的下一个任务；只有服务端查不到时才提交",
         ("wait", True): "查询任务，直到结束；查不到就返回 `TaskNotFound`",
         ("deliver", True): "返回已存的结果",
         ("skip", True): "什么都不做",
@@ -175,6 +183,7 @@ CHINESE = Wording(
     again={
         ("verify", True): "仅当查询得不出结论时提交新任务",
         ("verify", False): "查不到时提交新任务",
+        ("verify again", True): "仅当查询得不出结论时提交新任务",
         ("wait", True): "查不到时提交新任务",
         ("submit again", True): "提交新任务",
     },
@@ -183,7 +192,8 @@ CHINESE = Wording(
     with_task="有任务 id（v1）",
     without_task="没有任务 id",
     delivered="{}，已交付",
-    behind="{} 或不在 journal 里；journal 比已发出的内容旧",
+    unsent="planned、failed（`no`）或不在 journal 里",
+    behind="{}；journal 比已发出的内容旧",
     same="相同",
     never="不会",
     ended="有可能：前一个任务以列出的最终错误码结束",
@@ -210,6 +220,7 @@ _LINES = (
     Line("done", "yes", delivered=True),
     Line("failed", "no"),
     Line("failed", "yes"),
+    Line("failed", "yes", is_behind=True),
     Line("uncertain", "maybe"),
     Line("missing", "yes"),
 )
@@ -225,10 +236,11 @@ def resume(wording: Wording) -> str:
 def _resume_row(wording: Wording, line: Line) -> list[str]:
     usual = [_decisions(line, can_query=can_query, permitted=False) for can_query in (True, False)]
     allowed = [_decisions(line, can_query=can_query, permitted=True) for can_query in (True, False)]
-    costs = any(decision.action == "submit again" for kind in usual for decision in kind.values())
+    costs = any(decision.action in ("submit again", "verify again") for kind in usual for decision in kind.values())
     name = wording.delivered if line.delivered else wording.behind if line.is_behind else "{}"
+    state = wording.unsent if line.is_behind and line.charged == "no" else line.state
     return [
-        name.format(line.state),
+        name.format(state),
         line.charged,
         *(_collapsed(wording, {key: wording.actions[_key(one)] for key, one in kind.items()}) for kind in usual),
         wording.ended if costs else wording.never,

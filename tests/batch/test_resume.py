@@ -64,7 +64,9 @@ def situation(
 def word(about: Situation) -> str:
     """Name a decision as the tables here do."""
     decided = decide(about)
-    words = {"submit again": "again", "report uncertain": "uncertain", "refuse changed": "changed"}
+    words = {
+        "submit again": "again", "verify again": "verify next", "report uncertain": "uncertain", "refuse changed": "changed",
+    }  # fmt: skip
     only = " only" if decided.action == "verify" and not decided.may_submit else ""
     return words.get(decided.action, decided.action) + only
 
@@ -126,6 +128,21 @@ def test_a_journal_that_is_older_than_what_was_sent(state: State | None, column:
     """What it does not know as sent may have been sent: it is queried first, or uncertain where that is impossible."""
     got = word(situation(state, "no", False, column, is_behind=True))
     assert got == ("verify" if column[0] else "submit" if column[2] else "uncertain")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("same_account", [True, False])
+def test_an_older_journal_may_have_lost_the_task_that_followed(
+    column: tuple[bool, bool, bool], same_account: bool
+) -> None:
+    """After a task that ended badly, an earlier run may have submitted the next one already."""
+    about = situation("failed", "yes", True, column, is_behind=True, same_account=same_account)
+    decided = decide(about)
+    if column[0]:
+        assert word(about) == "verify next"
+        assert (decided.may_submit, decided.may_replace) == (same_account, same_account)
+    else:
+        assert word(about) == ("again" if column[2] and same_account else "uncertain")
 
 
 def test_delivered_results_are_skipped() -> None:

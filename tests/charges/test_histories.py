@@ -26,7 +26,7 @@ from typing import Any
 
 import anyio
 import pytest
-from history_kit import Behaviour, MemoryJournal, Service
+from history_kit import FINAL, Behaviour, MemoryJournal, Service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from virtual_time import JumpingLoop
@@ -183,7 +183,8 @@ def test_permission_leaves_nothing_uncertain(how: Behaviour, steps: list[tuple[s
         played = play(history())
     played.check(warned, permitted=True)
     for source in LINKS:
-        assert source in played.texts, played.reported.get(source)
+        error = played.reported.get(source)
+        assert source in played.texts or getattr(error, "code", None) in (*FINAL, 1012, 1014), error
 
 
 @pytest.mark.parametrize("edition", ["standard", "v1", "flash"])

@@ -107,7 +107,7 @@ class Intake:
         named = order.named(known.request_id)
         progress = engine.session.begin(named)
         decision = decide(self._situation(flight, entry, progress))
-        flight.attempt = known.attempt + (decision.action == "submit again")
+        flight.attempt = known.attempt + (decision.action in ("submit again", "verify again"))
         flight.account = known.account
         match decision.action:
             case "skip":
@@ -126,14 +126,12 @@ class Intake:
                 self._wait(flight, known.task, named, decision)
                 flight.under_way.was_missing = known.state == "missing"
             case "verify" | "wait":
-                grace = progress.rules.retry.grace
-                unknown = known.charged == "no"
-                progress.verify(
-                    known.task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=unknown
-                )
-                progress.may_replace = decision.may_replace
-                flight.progress = progress
-                engine.put(flight, progress)
+                self._verify(flight, progress, known.task, decision, is_unknown=known.charged == "no")
+            case "verify again":
+                flight.before = known
+                progress = engine.session.begin(order.named(engine.recorder.request_id(flight)))
+                progress.charged_before = known.charged
+                self._verify(flight, progress, None, decision, is_unknown=True)
             case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
@@ -150,8 +148,7 @@ class Intake:
         return Entry(flight.key, "planned", 0, request_id, flight.fingerprint, None, delivered=False)
 
     def _situation(self, flight: Flight, entry: Entry | None, progress: Progress) -> Situation:
-        engine, retry = self._engine, progress.rules.retry
-        permitted = retry.resend_flash if progress.dialect.phase == "flash" else retry.resubmit_v1
+        engine = self._engine
         edition = progress.order.edition if progress.order is not None else Standard()
         return situation_of(
             entry,
@@ -160,7 +157,7 @@ class Intake:
             fingerprint=flight.fingerprint,
             account=engine.recorder.account,
             can_query=progress.dialect.can_ask,
-            permitted=permitted,
+            permitted=progress.may_resend,
             redo=self._redo,
             is_behind=engine.recorder.condition.is_behind,
             several_accounts=engine.recorder.condition.other_account,
@@ -178,6 +175,15 @@ class Intake:
                 f"the journal says that {flight.key} is done and holds no transcript of it; redo it (redo=True, --redo), "
                 "which is charged again"
             )
+
+    def _verify(
+        self, flight: Flight, progress: Progress, task: Task | None, decision: Decision, *, is_unknown: bool
+    ) -> None:
+        grace = progress.rules.retry.grace
+        progress.verify(task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=is_unknown)
+        progress.may_replace = decision.may_replace
+        flight.progress = progress
+        self._engine.put(flight, progress)
 
     def _wait(self, flight: Flight, task: Task, order: Order, decision: Decision) -> None:
         flight.progress = self._engine.session.follow(task, order)

@@ -12,12 +12,15 @@ from volcasr_async.errors import Charged
 from volcasr_async.job import Order
 from volcasr_async.journal import Entry, State
 
-Action = Literal["submit", "submit again", "verify", "wait", "deliver", "skip", "report uncertain", "refuse changed"]
+Action = Literal[
+    "submit", "submit again", "verify", "verify again", "wait", "deliver", "skip", "report uncertain", "refuse changed"
+]
 """What to do with a key.
 
 - submit: submit it under its request id; nothing was charged for it.
 - submit again: submit it as a new task, under a new request id. It can be charged again.
 - verify: query its request id, and submit it under the same id only if the service does not know it.
+- verify again: the same for a new task, under a new request id.
 - wait: query its task until it ends.
 - deliver: return the stored result.
 - skip: do nothing.
@@ -68,7 +71,7 @@ def decide(about: Situation) -> Decision:
     if nothing_charged:
         return _decide_unsent(about)
     if about.state == "failed" and about.charged == "yes":
-        return _SUBMIT_AGAIN  # a listed final code ended its task: its request id is used up
+        return _decide_next_task(about)  # a listed final code ended its task: its request id is used up
     if not about.same_fingerprint:
         return _CHANGED
     match about.state:
@@ -94,6 +97,15 @@ def _decide_unsent(about: Situation) -> Decision:
     return _SUBMIT if about.permitted else _UNCERTAIN
 
 
+def _decide_next_task(about: Situation) -> Decision:
+    """Decide about a recording whose task has ended badly: an older journal may have lost the task that followed."""
+    if not about.is_behind:
+        return _SUBMIT_AGAIN
+    if about.can_query:
+        return Decision("verify again", may_submit=about.same_account, may_replace=about.same_account)
+    return _SUBMIT_AGAIN if about.permitted and about.same_account else _UNCERTAIN
+
+
 def situation_of(  # noqa: PLR0913 - what a decision depends on
     entry: Entry | None,
     *,
@@ -109,9 +121,8 @@ def situation_of(  # noqa: PLR0913 - what a decision depends on
 ) -> Situation:
     """Return the situation of a journal's row, or of a key without one; *at* is in seconds since 1970."""
     if entry is None:
-        same = not (
-            is_behind and several_accounts
-        )  # what the journal has lost may have been sent with other credentials
+        # What the journal has lost may have been sent with other credentials.
+        same = not (is_behind and several_accounts)
         return Situation(
             state=None, can_query=can_query, permitted=permitted, redo=redo, is_behind=is_behind, same_account=same
         )
