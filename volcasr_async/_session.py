@@ -30,7 +30,7 @@ from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access, Call, Dialect, Step
 from volcasr_async.protocol.progress import Progress, Rules
 from volcasr_async.sources import AudioUrl
-from volcasr_async.telemetry.log import log_retry
+from volcasr_async.telemetry.log import log_denied, log_retry
 from volcasr_async.telemetry.records import ExchangeRecord, Verb
 from volcasr_async.telemetry.watch import Telemetry, brought, heard
 
@@ -225,6 +225,8 @@ class Session:
         except VolcASRError:
             if progress.ended:
                 self._accepted.pop(name, None)  # another call is another try
+            if progress.was_denied:
+                log_denied(progress, error)
             raise
         log_retry(progress, error, was=was, name=name, pause_s=progress.due - at)
 

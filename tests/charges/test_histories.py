@@ -9,7 +9,7 @@ Each history is a few runs of one list against one service and one journal, in v
 **The boundary.** Nobody can tell a submit that never arrived from one that was accepted, whose answer was lost, and that the service
 then denies for longer than `grace`: because it has forgotten the task, because it knows the task under an id of its own that no
 reply has told yet, or because a failover lasts longer. Where such a service also charges for a repeated request id, a second
-charge is possible. The library says so before it sends (a WARNING), and the histories hold it to that.
+charge is possible. The library says so before it sends (a WARNING), which the histories check.
 
 `HISTORIES=2000 pytest tests/charges/test_histories.py` tries more of them.
 """
@@ -41,15 +41,15 @@ ENDS_WITHIN_S = 12 * 3600.0
 
 
 class Warned(logging.Handler):
-    """Remembers the request ids whose submit was repeated after queries had not found it."""
+    """Remembers the request ids of the submits that count as not charged, because queries have not found them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.repeated: Counter[str] = Counter()
+        self.denied: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "sending it again under the same request id" in record.getMessage():
-            self.repeated[str(record.__dict__["volcasr_request_id"])] += 1
+        if "the service does not know the submit" in record.getMessage():
+            self.denied[str(record.__dict__["volcasr_request_id"])] += 1
 
 
 @contextmanager
@@ -104,9 +104,9 @@ class History:
 
     def check(self, warned: Warned, *, permitted: bool = False) -> None:
         charges = Counter(self.service.charges)
-        repeated = {self._source_of(name) for name in warned.repeated}
+        denied = {self._source_of(name) for name in warned.denied}
         for source, count in charges.items():
-            if source in repeated and self.service.denied[source] >= 3:
+            if source in denied and self.service.denied[source] >= 3:
                 continue  # the boundary: the service denied a task that it charges for, and the library said what it does
             ended = sum(1 for task in self.service.tasks.values() if task.source == source and task.ending is not None)
             assert count <= 1 + ended or permitted, f"{source} was charged {count} times"

@@ -55,6 +55,26 @@ async def two_runs_and_an_older_copy(simulator: Simulator, journal: Path, editio
 # ---- restored from an earlier copy ----
 
 
+@pytest.mark.parametrize("edition", [STANDARD, V1], ids=lambda edition: edition.name)
+async def test_the_task_that_followed_one_that_ended_badly_is_not_submitted_once_more(
+    journal: Path, edition: Edition
+) -> None:
+    """The first task ended badly, a second run submitted another, and the journal has lost it."""
+    simulator = Simulator(faults=[Fault("download-failed", times=1)])
+    one, told = SIX[:1], {"client_with": {"edition": edition}, "journal": journal}
+    assert charged_of(await run(simulator, one, **told)) == {"yes"}
+    copy = copy_of(journal)
+    assert names(await run(simulator, one, **told)) == one
+    restore(copy, journal)
+    outcomes = await run(simulator, one, **told) + await run(simulator, one, **told)
+    assert len(simulator.charges) == 2
+    if edition is STANDARD:
+        assert names(outcomes) == one
+    else:
+        assert failures(outcomes, SubmitUncertain) == one * 2
+        assert charged_of(outcomes[:1]) == {"yes"}
+
+
 @queried
 @pytest.mark.parametrize("reuse_charges", [False, True])
 async def test_a_restored_journal_charges_nothing_twice(

@@ -96,7 +96,7 @@ class Intake:
             await engine.bring(flight, Failed(flight.job, as_failure(key, error)))
 
     async def _follow(self, flight: Flight, entry: Entry | None, item: Item) -> None:
-        """Do what an earlier run left to be done."""
+        """Find out what an earlier run left to be done, and do it."""
         engine, condition = self._engine, self._engine.recorder.condition
         order = self._order(flight, entry, item)
         if order is None or (entry is None and not condition.is_behind):
@@ -104,9 +104,12 @@ class Intake:
             return
         known = entry or self._unknown(flight)
         _check_path(flight, known, redo=self._redo)
-        named = order.named(known.request_id)
-        progress = engine.session.begin(named)
-        decision = decide(self._situation(flight, entry, progress))
+        order = order.named(known.request_id)
+        decision = decide(self._situation(flight, entry, engine.session.begin(order)))
+        await self._carry_out(decision, flight, known, order)
+
+    async def _carry_out(self, decision: Decision, flight: Flight, known: Entry, order: Order) -> None:
+        engine = self._engine
         flight.attempt = known.attempt + (decision.action in ("submit again", "verify again"))
         flight.account = known.account
         match decision.action:
@@ -118,29 +121,31 @@ class Intake:
                 flight.request_id = known.request_id
                 engine.enlist(flight)
             case "submit again":
-                flight.before = known if known.charged != "no" else None
+                flight.before = known
                 engine.enlist(flight)
             case "deliver":
-                await self._deliver(flight, known, named)
+                await self._deliver(flight, known, order)
             case "wait" if known.task is not None:
-                self._wait(flight, known.task, named, decision)
+                self._wait(flight, known.task, order, decision)
                 flight.under_way.was_missing = known.state == "missing"
             case "verify" | "wait":
-                self._verify(flight, progress, known.task, decision, is_unknown=known.charged == "no")
+                self._verify(flight, known.task, order, decision, is_unknown=known.charged == "no")
             case "verify again":
                 flight.before = known
-                progress = engine.session.begin(order.named(engine.recorder.request_id(flight)))
-                progress.charged_before = known.charged
-                self._verify(flight, progress, None, decision, is_unknown=True)
+                order = order.named(engine.recorder.request_id(flight))
+                self._verify(flight, None, order, decision, is_unknown=True)
+                flight.under_way.charged_before = known.charged
             case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
                     "for it as before, or redo it (redo=True, --redo), which is charged again"
                 )
             case "report uncertain":
-                progress.charged = "maybe"
-                flight.progress = progress
-                await engine.fail(flight, _uncertain(flight, is_behind=condition.is_behind))
+                flight.progress = engine.session.begin(order)
+                flight.progress.charged, flight.progress.charged_before = "maybe", known.charged
+                error = _uncertain(flight, is_behind=engine.recorder.condition.is_behind)
+                error.charged = flight.progress.charged_in_all
+                await engine.fail(flight, error)
 
     def _unknown(self, flight: Flight) -> Entry:
         """Return the row of a key that the journal has lost, or never had."""
@@ -176,9 +181,8 @@ class Intake:
                 "which is charged again"
             )
 
-    def _verify(
-        self, flight: Flight, progress: Progress, task: Task | None, decision: Decision, *, is_unknown: bool
-    ) -> None:
+    def _verify(self, flight: Flight, task: Task | None, order: Order, decision: Decision, *, is_unknown: bool) -> None:
+        progress = self._engine.session.begin(order)
         grace = progress.rules.retry.grace
         progress.verify(task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=is_unknown)
         progress.may_replace = decision.may_replace

@@ -139,6 +139,11 @@ class Progress(Struct):
         return retry.resend_flash if self.dialect.phase == "flash" else retry.resubmit_v1
 
     @property
+    def was_denied(self) -> bool:
+        """Whether queries did not find the submit whose answer was lost, so that it counts as not charged."""
+        return self.state == "ask" and self.lost and self.charged == "no"
+
+    @property
     def charged_in_all(self) -> Charged:
         """The charge state of the recording: of the present task, and of those that it replaces."""
         return worse(self.charged, self.charged_before)

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from volcasr_async.errors import VolcASRError, in_one_line
+from volcasr_async.job import Order
 from volcasr_async.models import Task
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.telemetry.faults import described
@@ -87,10 +88,27 @@ def log_retry(progress: Progress, error: VolcASRError, *, was: str, name: str, p
     else:
         level, what = logging.INFO, f"trying again in {max(pause_s, 0.0):.1f} s"
     if log.isEnabledFor(level):
-        fields: dict[str, str | None] = {"volcasr_edition": at.edition.name, "volcasr_request_id": at.request_id}
-        fields |= {"volcasr_error_type": type(error).__name__, "volcasr_task_id": task.id if task else None}
-        fields["volcasr_charged"] = progress.charged_in_all
-        log.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
+        _log_failure(log, level, progress, at, error, what)
+
+
+def log_denied(progress: Progress, error: VolcASRError) -> None:
+    """Write at WARNING that a submit without a usable answer counts as not charged, because queries did not find it.
+
+    A service that accepted the submit and has forgotten it would charge for the next one again.
+    """
+    if progress.order is not None:
+        what = "the service does not know the submit, so it counts as not charged"
+        _log_failure(CHARGES, logging.WARNING, progress, progress.order, error, what)
+
+
+def _log_failure(
+    log: logging.Logger, level: int, progress: Progress, at: Order | Task, error: VolcASRError, what: str
+) -> None:
+    task = progress.task
+    fields: dict[str, str | None] = {"volcasr_edition": at.edition.name, "volcasr_request_id": at.request_id}
+    fields |= {"volcasr_error_type": type(error).__name__, "volcasr_task_id": task.id if task else None}
+    fields["volcasr_charged"] = progress.charged_in_all
+    log.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
 
 
 def log_abandoned(progress: Progress, task: Task | None, *, why: str = "cancelled") -> None:
