@@ -203,7 +203,8 @@ class InvalidRequest(ServiceError):
 class TaskNotFound(ServiceError):
     """The service does not know the task: never accepted, expired, or queried with another resource id or key.
 
-    With `charged == "yes"` the task had been accepted. It is submitted again only with permission.
+    With `charged == "yes"` the task had been accepted; with "maybe" no answer had shown that (`Task.accepted`). Neither is
+    submitted again without permission.
     """
 
     default_hint = "The task was never accepted, or its result has expired (the service keeps results for 24 hours)"

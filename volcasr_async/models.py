@@ -111,7 +111,8 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
     """An accepted job, as a value: it holds no secret, and any process with credentials can wait for it.
 
     `id` is what the service is asked with: our own request id in v3, the service's in v1. `submitted_at` is seconds since
-    1970 on the submitter's clock.
+    1970 on the submitter's clock. `accepted` is false where no answer has shown yet that the service accepted the submit, as
+    in `SubmitUncertain.task`.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
     submitted_at: float
     key: str | None = None
     log_id: str | None = None
+    accepted: bool = True
 
     def to_json(self) -> str:
         """Write it as one line of JSON."""

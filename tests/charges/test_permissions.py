@@ -67,7 +67,7 @@ async def test_what_is_submitted_without_permission(journal: Path, edition: Edit
         assert kinds == (
             {TaskNotFound} if state in ("accepted", "missing") and edition is not FLASH else {SubmitUncertain}
         )
-        assert charged_of(outcomes) == {"maybe" if SubmitUncertain in kinds else "yes"}
+        assert charged_of(outcomes) == {charged}
 
 
 @every_edition

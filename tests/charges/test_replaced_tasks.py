@@ -10,8 +10,8 @@ import pytest
 from batch_kit import errors, links, names, rows, run
 from io_kit import BASE, PAIR, PLAIN, client
 
-from volcasr_async import Flash, Job, Limits, RetryPolicy, Standard, VolcASR
-from volcasr_async.errors import SubmitUncertain
+from volcasr_async import Flash, Job, Limits, RetryPolicy, Standard, Task, VolcASR
+from volcasr_async.errors import SubmitUncertain, TaskNotFound
 from volcasr_async.testing import Fault, Simulator
 
 pytestmark = pytest.mark.anyio
@@ -97,3 +97,26 @@ async def test_a_foreign_error_after_the_submit_had_left(edition: Any, charged: 
                 await asr.transcribe(PLAIN)
             assert caught.value.charged == charged
     assert len(simulator.charges) == 1
+
+
+@pytest.mark.parametrize("task_ids", ["both", "own"])
+async def test_the_task_of_an_uncertain_submit_is_not_taken_for_charged(task_ids: Any) -> None:
+    """A query that finds it changes that; where none does, "maybe" stays."""
+    faults = [Fault("cut-body", on="submit", url="/lost"), Fault("not-found", url="/lost", times=6)]
+    simulator = Simulator(task_ids=task_ids, faults=faults)
+    async with client(simulator, retry=RetryPolicy(grace=5.0)) as asr:
+        assert (await asr.transcribe(PLAIN)).text  # shows that tasks have ids of their own
+        with pytest.raises(SubmitUncertain) as uncertain:
+            await asr.transcribe("https://example.com/lost.mp3")
+        task = uncertain.value.task
+        assert task is not None
+        assert not task.accepted
+        assert Task.from_json(task.to_json()) == task
+        if task_ids == "both":
+            transcript = await asr.wait(task)
+            assert transcript.task is not None
+            assert transcript.task.accepted
+        else:
+            with pytest.raises(TaskNotFound) as missing:
+                await asr.wait(task)
+            assert missing.value.charged == "maybe"

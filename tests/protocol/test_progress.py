@@ -159,7 +159,7 @@ def test_a_lost_answer_is_asked_about_under_the_same_id() -> None:
     fail(progress, lost())
     call = progress.call(at=5.0)
     assert (call.phase, dict(call.headers)["X-Api-Request-Id"]) == ("query", ID)
-    assert progress.task == task_of(submitted_at=3.0, key=URL)
+    assert progress.task == task_of(submitted_at=3.0, key=URL, accepted=False)
     assert progress.task is not None
     progress.went_on(Pending(task=progress.task), now=6.0, draw=0.5)
     assert (progress.state, progress.doubt, progress.failures, progress.charged) == ("wait", None, 0, "yes")

@@ -318,7 +318,7 @@ def test_a_job_that_is_taken_up() -> None:
     ]
     resumed.interrupted()
     assert resumed.charged == "yes"
-    assert cut.presumed_task(at=EPOCH) == task_of(submitted_at=EPOCH, key=URL)
+    assert cut.presumed_task(at=EPOCH) == task_of(submitted_at=EPOCH, key=URL, accepted=False)
 
 
 @pytest.mark.parametrize("edition", [FLASH, CLUSTER], ids=lambda one: one.name)

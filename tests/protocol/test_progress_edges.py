@@ -35,7 +35,7 @@ def test_a_presumed_task_is_as_old_as_its_submit() -> None:
     pause(progress, lost())
     for at in (2.0, 50.0):
         progress.call(at=at)
-        assert progress.task == task_of(submitted_at=1.0, key=URL)
+        assert progress.task == task_of(submitted_at=1.0, key=URL, accepted=False)
 
 
 def test_questions_count_from_the_acceptance() -> None:

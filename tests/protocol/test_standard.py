@@ -41,7 +41,7 @@ def test_acceptance() -> None:
 def test_claim_names_the_task_before_any_answer() -> None:
     """Our id is the task's name, so a lost submit can be asked about."""
     assert speak(Idle()).claim(order_of(edition=Idle()), at=7.0) == task_of(
-        Idle(), submitted_at=7.0, key="https://example.com/a.mp3"
+        Idle(), submitted_at=7.0, key="https://example.com/a.mp3", accepted=False
     )
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_calls import Caller
@@ -122,7 +123,7 @@ def test_a_key_is_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["id", "request_id"])
 async def test_a_task_of_others(field: str, log: Log) -> None:
     """A task may come from anywhere, and v1 gives its tasks any name: the log stays one line for each fact."""
-    names = {"id": "1", "request_id": "2", field: ESCAPE}
+    names: dict[str, Any] = {"id": "1", "request_id": "2", field: ESCAPE}
     task = Task(edition=AucV1("common"), submitted_at=0.0, **names)
     async with VolcASR(PAIR, base_url="http://127.0.0.1:9", retry=RetryPolicy(attempts=2, first=0.01)) as asr:
         with pytest.raises((TransportError, WaitTimeout)):

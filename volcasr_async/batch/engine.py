@@ -74,7 +74,9 @@ class Engine:
         self.draining: bool = False
         self.error: Exception | None = None
         self._held_until = 0.0  # nothing is sent before, because the network is down
-        self._charged: dict[int, Flight] = {}  # submitted by this run, perhaps charged, and not with the caller yet
+        self._charged: dict[
+            int, Flight
+        ] = {}  # submitted by this run, perhaps charged, and not taken care of by the caller
         self._noted_task_ids = recorder.condition.own_task_ids
         self._outcomes: MemoryObjectSendStream[tuple[Flight, Outcome]]
         self._ready: MemoryObjectReceiveStream[tuple[Flight, Outcome]]

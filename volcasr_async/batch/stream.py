@@ -143,9 +143,10 @@ class Batch:
 
     @property
     def open_tasks(self) -> tuple[Task, ...]:
-        """The tasks that are charged, or may be, and whose outcome has not been returned; with a journal, which keeps them, none.
+        """The tasks that are charged, or may be, and whose outcome the caller has not taken care of.
 
-        It can be read after the block as well: `VolcASR.wait` waits for such a task at no cost.
+        The outcome returned last is among them until the next one is asked for. With a journal, which keeps them, there are
+        none. It can be read after the block as well: `VolcASR.wait` waits for such a task at no cost.
         """
         return tuple(self._begun()[0].open_tasks())
 

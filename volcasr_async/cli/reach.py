@@ -69,7 +69,7 @@ class Questioner:
 
         door = Door(self._base, connections=1, http=chosen_engine(self._engine))
         name = str(uuid4())
-        task = Task(id=name, edition=edition, request_id=name, submitted_at=time.time())
+        task = Task(id=name, edition=edition, request_id=name, submitted_at=time.time(), accepted=False)
         began, ahead = time.monotonic(), None
         try:
             dialect = dialect_of(edition, Access(self._who, door.host, door.base_path))

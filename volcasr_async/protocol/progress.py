@@ -183,6 +183,9 @@ class Progress(Struct):
             names = (self.task.id, self.task.request_id)
             facts.check_reply_id(reply, named, *names, is_documented=not self.dialect.can_ask)
             step = self.dialect.read_follow(self.task, reply)
+            if not self.task.accepted:
+                self.task = replace(self.task, accepted=True)
+                step = replace(step, task=self.task)
         self.charged, facts.account_pages = "yes", 0
         return self._confirmed(step)
 
@@ -217,8 +220,8 @@ class Progress(Struct):
     # ---- what it changed ----
 
     def resume(self, task: Task, *, now: float, age: float) -> None:
-        """Take up an accepted task of that *age* in seconds; its deadline counts from *now*."""
-        self.task, self.state, self.charged = task, "wait", "yes"
+        """Take up a task of that *age* in seconds; its deadline counts from *now*."""
+        self.task, self.state, self.charged = task, "wait", "yes" if task.accepted else "maybe"
         self.since, self.began, self.sent_at = now - age, now, task.submitted_at
         self.due = now + max(self.rules.poll.first - age, 0.0)
 

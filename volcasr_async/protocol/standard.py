@@ -54,7 +54,7 @@ class StandardDialect:
 
     def claim(self, order: Order, *, at: float) -> Task | None:
         """Return the task under the request id: its own id, if it has one, is in the lost answer."""
-        return self._task(order, at=at, log_id=None)
+        return replace(self._task(order, at=at, log_id=None), accepted=False)
 
     def follow(self, task: Task, *, by_request_id: bool = False) -> Call:
         """Query. The body is `{}`: with none the gateway answers "unexpected end of JSON input" (reported)."""
