@@ -184,8 +184,8 @@ class _Shared:
             offset = at - (shared + moment - real)
             return offset if abs(offset) > _SAME_CLOCK_S else 0.0
 
-    def bequeath(self) -> None:
-        """Leave what was started, and what is held back, to the next client of the same key."""
+    def save_recent_starts(self) -> None:
+        """Save the recent starts, and the pauses, for the next client of the same key."""
         with self.lock:
             if self._key is None or self._clock is None:
                 return
@@ -218,7 +218,7 @@ class KeyBudget:
         self._limits = limits
         self._shared = shared = _Shared(limits, key)
         self._rooms: PerLoop[_Room] = PerLoop(lambda: _Room(shared.offset(now())))
-        self._end = weakref.finalize(self, shared.bequeath)
+        self._end = weakref.finalize(self, shared.save_recent_starts)
         self._end.atexit = False
 
     @property
@@ -300,7 +300,7 @@ class KeyBudget:
             room.landed = anyio.Event()
 
     async def confirm(self, turn: Turn) -> None:
-        """Give a start back that is no longer recent, and wait for a new one in front of everybody else."""
+        """Return the permit if opening the connection took long, and wait for a new one before all other waiters."""
         shared = self._shared
         if shared.rate.last is None or now() - turn.started <= _PROMPT_S or not isinstance(turn, _Turn):
             return

@@ -72,12 +72,12 @@ class Session:
 
     @property
     def host(self) -> str:
-        """The service as a journal calls it: all addresses of this machine are one, a simulator's."""
+        """The host as the journal stores it: all loopback addresses count as one host."""
         name = urlsplit(f"//{self.door.host}").hostname or self.door.host
         return "loopback" if is_loopback(name) else self.door.host
 
     def account(self, salt: str) -> str:
-        """Return a digest of the credentials, which a journal tells them by."""
+        """Return a digest of the credentials: a journal stores it instead of them."""
         return account_digest(self._access.credentials, salt)
 
     def order(self, job: Job, edition: Edition | str | None = None, options: Options | None = None) -> Order:

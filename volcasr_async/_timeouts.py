@@ -76,7 +76,7 @@ class Deadline:
             self._watch.deadlines.discard(self)
         return bool(self._scope.__exit__(kind, error, trace))
 
-    def forgive(self, moment: float) -> bool:
+    def extend_if_late(self, moment: float) -> bool:
         """Extend a deadline that passed long ago; return whether it was extended."""
         if self._late_before or moment - self._at <= LATE_S:
             return False
@@ -98,7 +98,7 @@ class Deadline:
         moment = now()
         if self._at > moment:
             self._arm()
-        elif not self.forgive(moment):
+        elif not self.extend_if_late(moment):
             self._scope.cancel()
 
 
@@ -122,7 +122,7 @@ class _Wakeups:
         moment = self._woken = _trio_time()
         if self._late or moment - self._expected > LATE_S:
             for deadline in tuple(self.deadlines):
-                deadline.forgive(moment)
+                deadline.extend_if_late(moment)
 
 
 def _trio_time() -> float:

@@ -218,8 +218,8 @@ def _compare(
     moved = "place" in meta and meta["place"] != place
     behind = (
         f"{path} is older than what was sent: it was restored from an earlier copy, or copied without its -wal file. "
-        "Recordings that it does not know as sent are queried, then submitted under the request id that they had: a service "
-        "that accepted one refuses the id as repeated. On v1 and flash they are uncertain"
+        "Recordings that it does not know as sent are queried, then submitted under the request id that they had: if the "
+        "service accepted one, and refuses repeated ids, it is not charged again. On v1 and flash they are uncertain"
     )
     if beside is not None and beside[0] == meta["id"]:
         return (True, (behind,)) if beside[1] > written else (False, ())
@@ -275,7 +275,7 @@ def checkpoint(connection: sqlite3.Connection, *, whole: bool = False) -> None:
 
 
 class Total(Struct, frozen=True):
-    """How many rows have a state and a charge state, their audio in milliseconds, and how often they were submitted anew."""
+    """The rows in one state and charge state: `count`, the length of their audio, and the tasks besides the first of each row."""
 
     state: State
     charged: Charged

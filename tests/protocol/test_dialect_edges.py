@@ -171,7 +171,9 @@ def test_audio_of_ours_goes_the_same_way_as_a_link() -> None:
 def test_a_claimed_task_has_no_log_id() -> None:
     """Nothing was heard of it yet."""
     for edition in POLLED[:2]:
-        assert speak(edition).claim(order_of(edition=edition), at=7.0) == task_of(edition, submitted_at=7.0, key=URL, accepted=False)
+        assert speak(edition).claim(order_of(edition=edition), at=7.0) == task_of(
+            edition, submitted_at=7.0, key=URL, accepted=False
+        )
 
 
 def test_v1_s_request_section_holds_what_was_set() -> None:

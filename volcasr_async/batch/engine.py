@@ -95,7 +95,7 @@ class Engine:
         self._wake()
 
     def stop(self) -> None:
-        """Submit nothing more. Without a journal, wait for the tasks that are accepted: nobody else knows of them."""
+        """Submit nothing more. Without a journal, wait for the tasks that are accepted, because only this process knows them."""
         self.draining = True
         self._beginning.cancel()  # what is left may need no permit at all
         self._armer.stop()

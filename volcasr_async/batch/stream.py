@@ -137,7 +137,7 @@ class Batch:
     def stop(self) -> None:
         """Submit nothing more: the iteration ends after the requests under way. The journal keeps the rest.
 
-        Without a journal it ends after the tasks that were accepted: nobody else knows of them.
+        Without a journal it ends after the tasks that were accepted, because only this process knows them.
         """
         self._begun()[0].stop()
 

@@ -37,8 +37,8 @@ class ServiceFacts(Struct):
     `own_task_ids`: whether the service gives tasks ids of its own, `None` until a submit was answered. Where it does, "cannot
     find task" for a request id proves nothing, because the task may be known under its own id (doc 2606791).
     `reached`: whether the service has answered at all, so that a failing connection is an outage rather than a wrong address.
-    `account_pages`: how many 401 and 403 pages without the service's code came in a row. One is some gateway's mood and
-    says nothing about the account; `MOST_ACCOUNT_PAGES` are taken for its answer.
+    `account_pages`: how many 401 and 403 pages without the service's code came in a row. One says nothing about
+    the account, because a gateway can send it by mistake; `MOST_ACCOUNT_PAGES` in a row are taken for the service's answer.
     `named_replies`: how many replies of the service named the request that was sent, or none. `misnamed_replies`: how many named
     another one.
     """

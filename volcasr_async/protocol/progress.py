@@ -231,7 +231,8 @@ class Progress(Struct):
         """Query first: an earlier run may have sent it, and *task* is the task that it has if it did.
 
         *is_unknown*: nothing says that it was sent, but the journal is older than what was sent. Then it is submitted under
-        its request id also where queries prove nothing. If it was sent, the service refuses the id as repeated.
+        its request id also where queries prove nothing. If it was sent, a service that refuses
+        repeated ids does not charge it again.
         """
         self.state, self.charged, self.lost = "ask", "maybe", True
         self.doubt = TransportError("an earlier run may have sent it and ended before the answer came", sent="maybe")
