@@ -11,7 +11,7 @@ then denies for longer than `grace`: because it has forgotten the task, because 
 reply has told yet, or because a failover lasts longer. Where such a service also charges for a repeated request id, a second
 charge is possible. The library says so before it sends (a WARNING), which the histories check.
 
-`HISTORIES=2000 pytest tests/charges/test_histories.py` tries more of them.
+`HISTORIES=2000 HYPOTHESIS_PROFILE=thorough pytest tests/charges/test_histories.py` tries others, and more of them.
 """
 
 from __future__ import annotations
