@@ -160,7 +160,7 @@ async def test_folders_that_may_not_be_written(open_folder: Path) -> None:
     path = open_folder / "run.db"
     said = await refused_to_nobody(path, folder=0o555)
     assert said == f"{path}-lock cannot be written: Permission denied; make it and its folder writable"
-    assert sorted(contents(open_folder)) == ["first.db", "first.db-lock"]
+    assert sorted(contents(open_folder)) == ["first.db", "first.db-lock", "first.db-seq"]
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a\0b", "\ud800"])

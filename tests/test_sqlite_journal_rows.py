@@ -117,6 +117,7 @@ async def test_a_later_note_takes_the_place_of_an_earlier_one(path: Path) -> Non
     assert after.pop("planned_at") == before.pop("planned_at")
     assert after == {
         "charged": "maybe",
+        "before": None,
         "account": None,
         "path": None,
         "key": "k",

@@ -210,9 +210,8 @@ class Session:
 
     def went_on(self, progress: Progress, step: Pending) -> None:
         """Plan the next request after the news that the task is not finished."""
-        if progress.state != "wait" and progress.order is not None:
-            self._unanswered.pop(progress.order.request_id, None)
-            _remember(self._accepted, progress.order.request_id, step.task)
+        if progress.state != "wait":
+            self._remember_accepted(progress.order, step.task)
         progress.went_on(step, now=now(), draw=_draw())
 
     def failed(self, progress: Progress, upload: Upload | None, error: VolcASRError) -> None:
@@ -222,6 +221,8 @@ class Session:
         at = now()
         try:
             progress.failed(error, now=at, draw=_draw(), resendable=resendable)
+            if progress.state == "wait" != was and progress.task is not None:
+                self._remember_accepted(progress.order, progress.task)
         except VolcASRError:
             if progress.ended:
                 self._accepted.pop(name, None)  # another call is another try
@@ -229,6 +230,11 @@ class Session:
                 log_denied(progress, error)
             raise
         log_retry(progress, error, was=was, name=name, pause_s=progress.due - at)
+
+    def _remember_accepted(self, order: Order | None, task: Task) -> None:
+        if order is not None:
+            self._unanswered.pop(order.request_id, None)
+            _remember(self._accepted, order.request_id, task)
 
     def _dialect(self, edition: Edition) -> Dialect:
         if edition not in self._dialects:

@@ -313,5 +313,9 @@ class VolcASR:
 
 def _task_of(step: Step) -> Task:
     if step.task is None:
-        raise ReplyError("the service answered the submit with a result and no task; use transcribe for this recording")
+        error = ReplyError(
+            "the service answered the submit with a result and no task; use transcribe for this recording"
+        )
+        error.charged = "yes"
+        raise error
     return step.task

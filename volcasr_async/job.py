@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, force_setattr, replace
@@ -98,6 +98,11 @@ class Order(Struct, frozen=True):
     def named(self, request_id: str) -> Order:
         """Give the task another name."""
         return replace(self, request_id=request_id)
+
+
+def next_request_id(request_id: str) -> str:
+    """Return the request id of the task that follows: the same in each run, so that a lost journal row leads to it again."""
+    return str(uuid5(UUID(request_id), "fresh"))
 
 
 def as_job(value: Job | SourceLike) -> Job:

@@ -30,6 +30,8 @@ STATES: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "u
 class Entry(Struct, frozen=True):
     """What the journal knows of a key.
 
+    `charged` is about the recording: of its present task, and of those before it. `before` is the state that the row had before
+    the present task was sent, where that task follows one that is charged, or may be; it is `None` once the task is accepted.
     `updated_at` is seconds since 1970. `account` is the digest of the credentials that it was sent with, `None` where that
     is not known. `path` is the absolute path of a local recording that is named by its path.
     """
@@ -45,6 +47,7 @@ class Entry(Struct, frozen=True):
     updated_at: float = 0.0
     account: str | None = None
     path: str | None = None
+    before: State | None = None
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -62,6 +65,7 @@ class Change(Struct, frozen=True, kw_only=True):
     transcript: Transcript | None = None
     account: str | None = None
     path: str | None = None
+    before: State | None = None
 
 
 class Condition(Struct, frozen=True, kw_only=True):

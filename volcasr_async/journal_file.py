@@ -41,7 +41,8 @@ CREATE TABLE job (
     updated_at REAL NOT NULL,
     charged TEXT NOT NULL CHECK (charged IN ('no', 'maybe', 'yes')),
     account TEXT,
-    path TEXT
+    path TEXT,
+    before TEXT
 ) WITHOUT ROWID;
 """
 _SCHEMA = f"""
@@ -57,12 +58,16 @@ DAMAGE: tuple[type[Exception], ...] = (sqlite3.Error, MemoryError, ValueError)
 
 
 class Opened(Struct, frozen=True):
-    """An open journal: its connection, the lock beside it, its id, the sequence number beside it, and its condition."""
+    """An open journal: its connection, the lock beside it, its id, the sequence number beside it, and its condition.
+
+    `sent` is the highest number of commits that this journal is known to have had.
+    """
 
     connection: sqlite3.Connection
     guard: sqlite3.Connection
     id: str
     sequence: Sequence
+    sent: int
     is_behind: bool
     notes: tuple[str, ...]
 
@@ -126,7 +131,8 @@ def _connect(path: Path, guard: sqlite3.Connection) -> Opened:
     is_new = _make(path)
     connection = _database(path, patience_s=30)
     try:
-        journal_id, is_behind, notes, sequence = _prepare(connection, path, is_new=is_new)
+        journal_id, sequence = _prepare(connection, path, is_new=is_new)
+        sent, is_behind, notes = _examine(connection, path, sequence, is_new=is_new)
     except DAMAGE as error:
         connection.close()
         if remedy_for(error) != _ANOTHER:
@@ -135,7 +141,7 @@ def _connect(path: Path, guard: sqlite3.Connection) -> Opened:
     except BaseException:
         connection.close()
         raise
-    return Opened(connection, guard, journal_id, sequence, is_behind, notes)
+    return Opened(connection, guard, journal_id, sequence, sent, is_behind, notes)
 
 
 def _database(path: Path, *, patience_s: float) -> sqlite3.Connection:
@@ -161,10 +167,8 @@ def _make(path: Path) -> bool:
     return True
 
 
-def _prepare(
-    connection: sqlite3.Connection, path: Path, *, is_new: bool
-) -> tuple[str, bool, tuple[str, ...], Sequence]:
-    """Make the tables in a new file, migrate an older one, refuse what is not ours, and find out whether it is complete."""
+def _prepare(connection: sqlite3.Connection, path: Path, *, is_new: bool) -> tuple[str, Sequence]:
+    """Make the tables in a new file, migrate an older one, and refuse what is not ours."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -184,16 +188,25 @@ def _prepare(
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
     elif version < VERSION:
         migrate(connection, _JOB, VERSION)
-    meta = meta_of(connection)
-    journal_id = str(UUID(meta.get("id", "")))
+    journal_id = str(UUID(meta_of(connection).get("id", "")))
+    return journal_id, Sequence(Path(os.path.realpath(path)), journal_id)
+
+
+def _examine(
+    connection: sqlite3.Connection, path: Path, sequence: Sequence, *, is_new: bool
+) -> tuple[int, bool, tuple[str, ...]]:
+    """Find out whether the journal is complete; return the number of its commits, that, and what to tell about it."""
+    meta, beside = meta_of(connection), sequence.read()
     place = f"{platform.node()}:{os.path.realpath(path)}"
-    sequence = Sequence(Path(os.path.realpath(path)), journal_id)
-    is_behind, notes = _compare(path, meta, sequence.read(), place=place, is_new=is_new)
+    is_behind, notes = _compare(path, meta, beside, place=place, is_new=is_new)
     rows = {"place": place} | ({"behind_since": str(time.time())} if is_behind else {})
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
     # Without this the file has no table until SQLite's first checkpoint, and a copy of it without the -wal file looks new.
     checkpoint(connection, whole=True)
-    return journal_id, is_behind or _was_behind(meta), notes, sequence
+    sent = beside[1] if beside is not None and beside[0] == meta["id"] else int(meta.get("sequence", "0"))
+    if beside is None:
+        sequence.write(sent)
+    return sent, is_behind or _was_behind(meta), notes
 
 
 def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
@@ -223,7 +236,7 @@ def _compare(
     )
     if beside is not None and beside[0] == meta["id"]:
         return (True, (behind,)) if beside[1] > written else (False, ())
-    if moved or beside is not None:
+    if moved or beside is not None or written:
         # Nothing tells whether more was sent after the copy was made, or from where it was made.
         return True, (behind,)
     return False, ()

@@ -8,7 +8,7 @@ back what was answered. Groups make that affordable.
 The file stays readable with plain `sqlite3`:
 
     job         key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
-                planned_at, updated_at, charged, account, path (times in seconds since 1970, charged: no, maybe or yes)
+                planned_at, updated_at, charged, account, path, before (times in seconds since 1970, charged: no, maybe or yes)
     transcript  key, log_id, silent, raw (the reply's body as it came)
     meta        name, value: id (which the request ids are made from), host, account, sequence (the number of commits), ...;
                 `PRAGMA user_version` is the schema's
@@ -36,13 +36,14 @@ from volcasr_async.models import Task
 
 _UPSERT = """
 INSERT INTO job (key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
-                 planned_at, updated_at, charged, account, path)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11, ?12, ?13, ?14)
+                 planned_at, updated_at, charged, account, path, before)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (key) DO UPDATE SET
     state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
     fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
     error = excluded.error, audio_ms = excluded.audio_ms, delivered = 0, updated_at = excluded.updated_at,
-    charged = excluded.charged, account = excluded.account, path = excluded.path
+    charged = excluded.charged, account = excluded.account, path = excluded.path,
+    before = excluded.before
 """
 _KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
 _DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
@@ -51,14 +52,14 @@ _UNDELIVERED = "UPDATE job SET delivered = 0 WHERE key = ?"
 # The task of what has been delivered is not looked at again: to leave it out halves the way through a long list.
 _LOOK_UP = (
     "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered, "
-    "charged, updated_at, account, path "
+    "charged, updated_at, account, path, before "
     "FROM job WHERE key IN ({})"
 )
 _SET = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
 _KEYS_AT_ONCE = 500
 _CHECKPOINT_S = 1.0
-_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None]
+_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None, State | None]
 _T = TypeVar("_T")
 
 
@@ -78,7 +79,8 @@ class SqliteJournal:
         self._opened, self._connection, self._guard = opened, opened.connection, opened.guard
         self._place = path.absolute()  # the process may change its directory meanwhile
         self._inode = self._place.stat().st_ino
-        self._commits = int(meta_of(self._connection).get("sequence", "0"))
+        # Never below the number beside it: otherwise a second restore would not be noticed.
+        self._commits = max(opened.sent, int(meta_of(self._connection).get("sequence", "0")))
         self._checkpoint_at = time.monotonic() + _CHECKPOINT_S
         self._noted: list[Change | Fact | str] = []
         self._count, self._settled, self._lock = 0, 0, anyio.Lock(fast_acquire=True)
@@ -307,7 +309,7 @@ async def _whole(work: Callable[[], Awaitable[_T]]) -> _T:
 
 
 def _entry(row: _Row) -> Entry:
-    key, state, attempt, request_id, fingerprint, task, delivered, charged, updated_at, account, path = row
+    key, state, attempt, request_id, fingerprint, task, delivered, charged, updated_at, account, path, before = row
     return Entry(
         key=key,
         state=state,
@@ -320,6 +322,7 @@ def _entry(row: _Row) -> Entry:
         updated_at=updated_at,
         account=account,
         path=path,
+        before=before,
     )
 
 
@@ -348,4 +351,5 @@ def _row(change: Change, now: float) -> tuple[object, ...]:
         change.charged,
         change.account,
         change.path,
+        change.before,
     )

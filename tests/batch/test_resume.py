@@ -26,6 +26,7 @@ TABLE: dict[tuple[State | None, str, bool], list[str]] = {
     ("planned", "yes", False): UNKNOWN,
     ("sent", "maybe", True): ["verify", "verify only"] * 2 + ["uncertain"] * 2 + ["again"] * 2,
     ("sent", "maybe", False): ["verify", "verify only"] * 2 + ["uncertain"] * 2 + ["again"] * 2,
+    ("sent", "yes", True): ["verify", "verify only"] * 2 + ["uncertain"] * 2 + ["again"] * 2,
     ("accepted", "yes", True): ["wait"] * 8,
     ("accepted", "yes", False): UNKNOWN,
     ("done", "yes", True): ["deliver"] * 8,
@@ -36,6 +37,7 @@ TABLE: dict[tuple[State | None, str, bool], list[str]] = {
     ("failed", "yes", True): ["again"] * 8,
     ("uncertain", "maybe", True): UNKNOWN,
     ("uncertain", "maybe", False): UNKNOWN,
+    ("uncertain", "yes", True): UNKNOWN,
     ("missing", "yes", True): ["wait"] * 8,
     ("missing", "yes", False): UNKNOWN,
 }
@@ -143,6 +145,15 @@ def test_an_older_journal_may_have_lost_the_task_that_followed(
         assert (decided.may_submit, decided.may_replace) == (same_account, same_account)
     else:
         assert word(about) == ("again" if column[2] and same_account else "uncertain")
+
+
+@pytest.mark.parametrize("before", [None, *STATES])
+@pytest.mark.parametrize("permitted", [False, True])
+def test_a_task_that_was_permitted_to_an_earlier_run(before: State | None, permitted: bool) -> None:
+    """What it was to replace may be charged: it is submitted without permission only if a listed code had ended that."""
+    decided = decide(Situation(state="sent", charged="yes", has_task=True, before=before, permitted=permitted))
+    assert decided.action == "verify"
+    assert decided.may_submit == (permitted or before in (None, "failed"))
 
 
 def test_delivered_results_are_skipped() -> None:

@@ -36,6 +36,7 @@ QUERIES = (
     "lost",
     "connect",
     "foreign",
+    "unreadable",
     "empty",
     "busy",
 )
@@ -181,6 +182,10 @@ class Service(httpx.AsyncBaseTransport):
                 )
             case "error":
                 return self._say(1099 if self._v1 else 55000000, "read result timeout")
+            case "unreadable" if self._v1:
+                return httpx.Response(200, content=b'{"resp": {"code": 1000, "id')
+            case "unreadable":
+                return httpx.Response(200, headers={"x-api-status-code": "20000000"}, content=b"{")
             case "busy":
                 return self._say(1005 if self._v1 else 55000031, "busy")
             case "foreign" if not self._v1:
@@ -313,7 +318,7 @@ class MemoryJournal:
         behind = self.written > self.sequence
         if behind:
             self.meta["behind"] = "1"
-        self.written = self.sequence
+        self.sequence = self.written = max(self.written, self.sequence)
         known = self.meta | self._facts
         return Condition(is_behind="behind" in self.meta, own_task_ids="own_task_ids" in known)
 
@@ -365,4 +370,5 @@ def _entry(change: Change) -> Entry:
         charged=change.charged,
         account=change.account,
         path=change.path,
+        before=change.before,
     )

@@ -10,6 +10,7 @@ from charges_kit import (
     FLASH,
     STANDARD,
     V1,
+    change,
     charged_of,
     copy_of,
     cut_off,
@@ -53,6 +54,51 @@ async def two_runs_and_an_older_copy(simulator: Simulator, journal: Path, editio
 
 
 # ---- restored from an earlier copy ----
+
+
+@pytest.mark.parametrize("edition", [STANDARD, V1], ids=lambda edition: edition.name)
+async def test_a_second_restore_is_noticed(journal: Path, edition: Edition) -> None:
+    """Also that of a copy that is newer than the first one: the number beside the journal never goes down."""
+    simulator, told = Simulator(reuse_charges=True), {"client_with": {"edition": edition}, "journal": journal}
+    await run(simulator, SIX[:1], **told)
+    oldest = copy_of(journal, "oldest.db")
+    await run(simulator, SIX, **told)
+    newer = copy_of(journal, "newer.db")
+    await run(simulator, ALL, **told)
+    restore(oldest, journal)
+    await run(simulator, links(1, first=100), **told)
+    restore(newer, journal)
+    await run(simulator, ALL, **told)
+    assert {name: count for name, count in simulator.charges_by_source.items() if count > 1} == {}
+
+
+async def test_a_copy_that_stands_alone_is_taken_for_an_older_one(journal: Path, tmp_path: Path) -> None:
+    """Everything was deleted, and a backup of the main file put in its place: nothing tells what was sent since."""
+    simulator, told = Simulator(), {"client_with": {"edition": V1}, "journal": journal}
+    await run(simulator, SIX[:1], **told)
+    copy = copy_of(journal, "backup.db")
+    await run(simulator, SIX, **told)
+    for path in tmp_path.glob("run.db*"):
+        path.unlink()
+    copy.rename(journal)
+    assert failures(await run(simulator, SIX, **told), SubmitUncertain) == SIX[1:]
+    assert once_each(simulator, SIX)
+
+
+async def test_what_queries_did_not_find_is_written_down_before_it_is_submitted(journal: Path) -> None:
+    """A block that is left before the answer leaves "sent": the next run queries it, however late that is."""
+    simulator = Simulator(reuse_charges=True, faults=[Fault("stall", on="submit", url="/0.mp3", times=1)])
+    await run(simulator, SIX[5:], journal=journal)
+    copy = copy_of(journal)
+    await run(simulator, links(1, first=50), journal=journal)
+    restore(copy, journal)
+    async with client(simulator) as asr, asr.batch(SIX[:1], journal=journal):
+        while not simulator.charges_by_source[SIX[0]]:  # noqa: ASYNC110 - virtual time
+            await anyio.sleep(1)
+    assert rows(journal, "state, charged") == [("sent", "maybe"), ("done", "yes")]
+    change(journal, "UPDATE meta SET value = value - 90000 WHERE name = 'behind_since'")
+    assert names(await run(simulator, SIX[:1], journal=journal)) == SIX[:1]
+    assert simulator.charges_by_source[SIX[0]] == 1
 
 
 @pytest.mark.parametrize("edition", [STANDARD, V1], ids=lambda edition: edition.name)

@@ -33,7 +33,7 @@ from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import JournalError, VolcASRError, WaitTimeout
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.outcomes import Done, Failed, Outcome
-from volcasr_async.protocol.charge import kind_of_failure
+from volcasr_async.protocol.charge import kind_of_failure, worse
 from volcasr_async.protocol.messages import Step
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.telemetry.log import log_abandoned
@@ -268,6 +268,7 @@ class Engine:
             progress.outage_s = _OUTAGE_S
             if flight.before is not None:
                 progress.charged_before = flight.before.charged
+                progress.ended_before = flight.before.state == "failed"
         self._charged[id(flight)] = flight
         limit, deadline = _deadline_of(progress), Deadline()
         deadline.at = max(progress.began + limit, now() + 1.0)
@@ -304,18 +305,22 @@ class Engine:
             self.board.unfinished(progress, now())
         self.session.went_on(progress, step)
         if first:
-            if not progress.rules.retry.new_tasks:
-                progress.order = None  # the task says all that is needed now, and a hundred thousand may wait
-            if progress.rules.facts.own_task_ids and not self._noted_task_ids:
-                self._noted_task_ids = True
-                self.recorder.own_task_ids()
-            self.recorder.accepted(flight, step.task)
-            await self.recorder.settle()
-            await self._rooms.leave(flight)
+            await self._accepted(flight, progress, step.task)
         await self._again(flight, progress)
 
+    async def _accepted(self, flight: Flight, progress: Progress, task: Task) -> None:
+        """Note that the service has the task."""
+        if not progress.rules.retry.new_tasks:
+            progress.order = None  # the task says all that is needed now, and a hundred thousand may wait
+        if progress.rules.facts.own_task_ids and not self._noted_task_ids:
+            self._noted_task_ids = True
+            self.recorder.own_task_ids()
+        self.recorder.accepted(flight, task)
+        await self.recorder.settle()
+        await self._rooms.leave(flight)
+
     async def _failed(self, flight: Flight, progress: Progress, error: VolcASRError) -> None:
-        name = progress.order.request_id if progress.order is not None else ""
+        was, name = progress.state, progress.order.request_id if progress.order is not None else ""
         try:
             self.session.failed(progress, flight.upload, error)
         except VolcASRError as final:
@@ -326,11 +331,18 @@ class Engine:
         if progress.down_since is not None:
             self._held_until = max(self._held_until, progress.due)
         if progress.order is not None and progress.order.request_id != name:
+            flight.attempt += 1
+            flight.before = None  # `Progress` knows what the tasks before have cost
             if self.draining and not self.recorder.records:
                 await self.bring(flight, Failed(flight.job, error))  # nothing is submitted any more
             else:
                 self._armer.enlist(flight)  # a new task: its id is written down before it is sent
             return
+        if was == "ask" and progress.state == "submit" and self.recorder.records:
+            self._armer.enlist(flight)  # "sent" is written down before it is sent
+            return
+        if progress.state == "wait" != was and progress.task is not None:
+            await self._accepted(flight, progress, progress.task)
         if progress.charged == "no" and not progress.dialect.can_ask:
             self.recorder.planned(flight)  # it did not leave, or was refused: after a crash it is not uncertain
         await self._again(flight, progress)
@@ -351,6 +363,8 @@ class Engine:
         An error of the account ends the batch instead, unless the job is charged: then its task is returned with it.
         """
         progress = flight.progress
+        if progress is None and flight.before is not None:
+            error.charged = worse(error.charged, flight.before.charged)
         if error.account_wide and (self.recorder.records or progress is None or progress.charged_in_all == "no"):
             if progress is not None and progress.charged_in_all != "no":
                 self.recorder.failed(flight, error)

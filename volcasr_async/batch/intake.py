@@ -13,11 +13,12 @@ from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, st
 from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.resume import Decision, Situation, decide, fingerprint_of, situation_of
 from volcasr_async.editions import Standard
-from volcasr_async.errors import InputError, SubmitUncertain, VolcASRError
-from volcasr_async.job import Job, Order
+from volcasr_async.errors import Charged, InputError, SubmitUncertain, VolcASRError
+from volcasr_async.job import Job, Order, next_request_id
 from volcasr_async.journal import Entry
 from volcasr_async.models import Task
 from volcasr_async.outcomes import Done, Failed
+from volcasr_async.protocol.charge import worse
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.sources import AudioFile, AudioUrl
 
@@ -93,7 +94,10 @@ class Intake:
         except Exception as error:
             if isinstance(error, VolcASRError) and error.account_wide:
                 raise
-            await engine.bring(flight, Failed(flight.job, as_failure(key, error)))
+            failure = as_failure(key, error)
+            if entry is not None:
+                failure.charged = worse(failure.charged, entry.charged)
+            await engine.bring(flight, Failed(flight.job, failure))
 
     async def _follow(self, flight: Flight, entry: Entry | None, item: Item) -> None:
         """Find out what an earlier run left to be done, and do it."""
@@ -121,7 +125,7 @@ class Intake:
                 flight.request_id = known.request_id
                 engine.enlist(flight)
             case "submit again":
-                flight.before = known
+                flight.before, flight.request_id = known, next_request_id(known.request_id)
                 engine.enlist(flight)
             case "deliver":
                 await self._deliver(flight, known, order)
@@ -129,12 +133,12 @@ class Intake:
                 self._wait(flight, known.task, order, decision)
                 flight.under_way.was_missing = known.state == "missing"
             case "verify" | "wait":
-                self._verify(flight, known.task, order, decision, is_unknown=known.charged == "no")
+                progress = self._verify(flight, known.task, order, decision, is_unknown=known.charged == "no")
+                progress.charged_before, progress.ended_before = _charged_before(known), known.before == "failed"
             case "verify again":
-                flight.before = known
-                order = order.named(engine.recorder.request_id(flight))
-                self._verify(flight, None, order, decision, is_unknown=True)
-                flight.under_way.charged_before = known.charged
+                flight.before, flight.request_id = known, next_request_id(known.request_id)
+                progress = self._verify(flight, None, order.named(flight.request_id), decision, is_unknown=True)
+                progress.charged_before, progress.ended_before = known.charged, True
             case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
@@ -142,7 +146,7 @@ class Intake:
                 )
             case "report uncertain":
                 flight.progress = engine.session.begin(order)
-                flight.progress.charged, flight.progress.charged_before = "maybe", known.charged
+                flight.progress.charged, flight.progress.charged_before = "maybe", _charged_before(known)
                 error = _uncertain(flight, is_behind=engine.recorder.condition.is_behind)
                 error.charged = flight.progress.charged_in_all
                 await engine.fail(flight, error)
@@ -181,16 +185,20 @@ class Intake:
                 "which is charged again"
             )
 
-    def _verify(self, flight: Flight, task: Task | None, order: Order, decision: Decision, *, is_unknown: bool) -> None:
+    def _verify(
+        self, flight: Flight, task: Task | None, order: Order, decision: Decision, *, is_unknown: bool
+    ) -> Progress:
         progress = self._engine.session.begin(order)
         grace = progress.rules.retry.grace
         progress.verify(task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=is_unknown)
         progress.may_replace = decision.may_replace
         flight.progress = progress
         self._engine.put(flight, progress)
+        return progress
 
     def _wait(self, flight: Flight, task: Task, order: Order, decision: Decision) -> None:
         flight.progress = self._engine.session.follow(task, order)
+        flight.progress.charged = "yes"  # so says the journal
         flight.progress.may_replace = decision.may_replace
         self._engine.put(flight, flight.progress)
 
@@ -216,6 +224,11 @@ class Intake:
             return fingerprint_of(self._engine.session.order(Job(AudioUrl(_EXAMPLE))))
         except InputError:
             return None
+
+
+def _charged_before(known: Entry) -> Charged:
+    """Return what the tasks before the present one of a row have cost; the present one may have been accepted."""
+    return known.charged if known.before is not None or known.charged == "yes" else "no"
 
 
 def _check_path(flight: Flight, entry: Entry, *, redo: bool) -> None:

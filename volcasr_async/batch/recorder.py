@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import msgspec
+from msgspec.structs import replace
 
 from volcasr_async.batch.flight import Flight
 from volcasr_async.errors import (
@@ -19,6 +20,7 @@ from volcasr_async.errors import (
 )
 from volcasr_async.journal import Change, Condition, Entry, Journal, State, request_id_of
 from volcasr_async.models import Task, Transcript
+from volcasr_async.protocol.charge import worse
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.protocol.results import transcript_of
 
@@ -55,7 +57,7 @@ class Recorder:
             return None
 
     def request_id(self, flight: Flight) -> str:
-        """Name the task of a deliberate attempt: derived where there is a journal, else as the job says."""
+        """Name the task: as an earlier run left it, derived where there is a journal, else as the job says."""
         if self._journal is None:
             return flight.job.request_id
         return flight.request_id or request_id_of(self._journal.id, flight.key, flight.attempt)
@@ -74,7 +76,8 @@ class Recorder:
         progress = flight.under_way
         order, flight.account = progress.order, None
         task = progress.dialect.claim(order, at=time.time()) if order is not None else None
-        self._note(flight, "sent", "maybe", task=task)
+        before = flight.before.charged if flight.before is not None else progress.charged_before
+        self._note(flight, "sent", worse("maybe", before), task=task)
 
     def accepted(self, flight: Flight, task: Task) -> None:
         """Note that the service has it."""
@@ -92,7 +95,8 @@ class Recorder:
         if progress is None or progress.charged == "no":
             self._not_charged(flight, state, error=error)
         else:
-            self._note(flight, state, progress.charged, error=error, task=progress.presumed_task(at=time.time()))
+            task = progress.presumed_task(at=time.time())
+            self._note(flight, state, progress.charged_in_all, error=error, task=task)
 
     def _not_charged(self, flight: Flight, state: State, *, error: VolcASRError | None = None) -> None:
         """Note that this task is not charged, and keep what is known of the task that it was to replace.
@@ -123,6 +127,7 @@ class Recorder:
             path=before.path,
             task=before.task,
             error=error,
+            before=before.before,
         )
         self._journal.note(change)
         if before.delivered:
@@ -157,6 +162,8 @@ class Recorder:
             return
         progress = flight.progress
         order = (progress.order or progress.task) if progress is not None else None
+        if task is not None and charged == "yes" and state != "sent" and not task.accepted:
+            task = replace(task, accepted=True)
         change = Change(
             key=flight.key,
             state=state,
@@ -170,8 +177,19 @@ class Recorder:
             task=task,
             error=error,
             transcript=transcript,
+            before=_state_before(flight) if state == "sent" else None,
         )
         self._journal.note(change)
+
+
+def _state_before(flight: Flight) -> State | None:
+    """Return the state of the recording before its present task, where it was charged, or may have been, already then."""
+    if flight.before is not None:
+        return flight.before.state
+    progress = flight.progress
+    if progress is None or progress.charged_before == "no":
+        return None
+    return "failed" if progress.ended_before else "uncertain"
 
 
 def state_after(progress: Progress, error: VolcASRError) -> State:

@@ -32,13 +32,14 @@ Action = Literal[
 class Situation(Struct, frozen=True, kw_only=True):
     """What a decision depends on.
 
-    `state` is `None` for a key that the journal does not know. `is_expired`: the service keeps no result of that age.
+    `state` is `None` for a key that the journal does not know. `before` is the state of the row before its present task. `is_expired`: the service keeps no result of that age.
     `can_query`: the edition lets a request id be queried (standard and idle). `permitted`: the caller accepts that a recording
     is charged again. `same_account`: it was sent with the present credentials. `is_behind`: the journal is older than
     what was sent.
     """
 
     state: State | None
+    before: State | None = None
     charged: Charged = "no"
     has_task: bool = False
     delivered: bool = False
@@ -80,7 +81,9 @@ def decide(about: Situation) -> Decision:
         case "accepted" | "missing" if about.has_task:
             return Decision("wait", may_replace=about.same_account)
         case "sent" if about.can_query:
-            may_submit = about.same_account and not about.is_expired
+            # A task that follows one of unknown fate was permitted to an earlier run, and not to this one.
+            is_permitted = about.before in (None, "failed") or about.permitted
+            may_submit = is_permitted and about.same_account and not about.is_expired
             return Decision("verify", may_submit=may_submit, may_replace=about.same_account)
         case _ if about.can_query:
             return Decision("verify", may_submit=False, may_replace=about.same_account)
@@ -129,6 +132,7 @@ def situation_of(  # noqa: PLR0913 - what a decision depends on
     sent_at = entry.task.submitted_at if entry.task is not None else entry.updated_at
     return Situation(
         state=entry.state,
+        before=entry.before,
         charged=entry.charged,
         has_task=entry.task is not None,
         delivered=entry.delivered,

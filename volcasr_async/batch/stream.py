@@ -23,6 +23,9 @@ from volcasr_async.models import Task
 from volcasr_async.outcomes import BatchStats, Done, Outcome
 from volcasr_async.telemetry.log import log_note
 
+_IN_USE: set[int] = set()
+"""The journals that a batch uses at present, by their `id()`."""
+
 OpenJournal = Callable[[], Awaitable[tuple[Journal | None, bool]]]
 """Brings the journal, and whether it is the batch's to close."""
 
@@ -64,6 +67,11 @@ class Batch:
 
     async def __aenter__(self) -> Self:
         self._journal, self._ours = await self._open_journal()
+        if id(self._journal) in _IN_USE:
+            # Each batch knows only its own jobs: two of them would submit the same recording twice.
+            raise JournalError(f"{self._journal!r} is used by another batch: wait for its end, or name another journal")
+        if self._journal is not None:
+            _IN_USE.add(id(self._journal))
         try:
             recorder = await self._recorder(self._journal)
         except BaseException:
@@ -187,8 +195,12 @@ class Batch:
                 parts.cancel_scope.cancel()
 
     async def _leave_journal(self) -> None:
-        if self._journal is not None:
+        if self._journal is None:
+            return
+        try:
             await (self._journal.aclose() if self._ours else self._journal.settle())
+        finally:
+            _IN_USE.discard(id(self._journal))
 
     def _begun(self) -> tuple[Engine, TaskGroup]:
         if self._engine is None or self._tasks is None:

@@ -23,17 +23,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_UNCERTAIN = "is queried where the edition allows it, else left alone; --pay-again submits it again"
 _NEXT: dict[tuple[State, Charged], str] = {
     ("planned", "no"): "is submitted",
     (
         "sent",
         "maybe",
     ): "is queried, and submitted again only if the service does not know it; v1 and flash: as uncertain",
+    ("sent", "yes"): "is queried: a new task of a recording that was charged before; v1 and flash: as uncertain",
     ("accepted", "yes"): "is waited for; queries are free",
     ("done", "yes"): "nothing is sent; a result that was not yet written is written from the journal",
     ("failed", "no"): "is submitted again; it was refused and not charged",
     ("failed", "yes"): "is submitted as a new task, which may be charged again",
-    ("uncertain", "maybe"): "is queried where the edition allows it, else left alone; --pay-again submits it again",
+    ("uncertain", "maybe"): _UNCERTAIN,
+    ("uncertain", "yes"): _UNCERTAIN,
     ("missing", "yes"): "is queried; the service did not find it any more; --pay-again submits it again",
 }
 _COLOURS: dict[State, str] = {

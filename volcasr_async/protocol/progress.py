@@ -19,7 +19,6 @@ A single call and a batch share this; neither decides anything of its own. The c
 from __future__ import annotations
 
 from typing import Literal, Never
-from uuid import UUID, uuid5
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -36,7 +35,7 @@ from volcasr_async.errors import (
     TransportError,
     VolcASRError,
 )
-from volcasr_async.job import Order
+from volcasr_async.job import Order, next_request_id
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.policies import PollPolicy, RetryPolicy
 from volcasr_async.protocol.charge import ServiceFacts, charge_after, evidence_of, has_left, worse
@@ -236,21 +235,25 @@ class Progress(Struct):
         """
         self.state, self.charged, self.lost = "ask", "maybe", True
         self.doubt = TransportError("an earlier run may have sent it and ended before the answer came", sent="maybe")
-        self.task, self.may_submit, self.is_unknown = task, may_submit, is_unknown
+        self.task = replace(task, accepted=False) if task is not None else None
+        self.may_submit, self.is_unknown = may_submit, is_unknown
         self.sent_at = task.submitted_at if task is not None else 0.0
         self.missing_since, self.ask_for = now, seconds
 
     def went_on(self, step: Pending, *, now: float, draw: float) -> None:
         """Take the news that the task is not finished."""
-        self.task, self.charged = step.task, "yes"
-        self.failures = self.misses = self.endings = 0
-        self.doubt = self.last_error = self.down_since = None
-        self.seen_at, self.asked_by_both = self.at, False
+        first = self.state != "wait"
+        self._found(step.task, now)
+        self.failures = self.endings = 0
+        self.last_error = self.down_since = None
+        self.due = now + (jittered(self.rules.poll.first, draw) if first else self._gap(now, draw))
+
+    def _found(self, task: Task, now: float) -> None:
+        """Note that the service has the task: from now on it is waited for."""
+        self.task, self.charged, self.doubt = task, "yes", None
+        self.misses, self.seen_at, self.asked_by_both, self.is_unknown = 0, self.at, False, False
         if self.state != "wait":
             self.state, self.since, self.asks = "wait", now, 0
-            self.due = now + jittered(self.rules.poll.first, draw)
-        else:
-            self.due = now + self._gap(now, draw)
 
     def interrupted(self) -> None:
         """Note that a submit was cut off before its answer: it may have arrived."""
@@ -340,7 +343,11 @@ class Progress(Struct):
     # ---- ask ----
 
     def _ask_failed(self, error: VolcASRError, now: float, draw: float) -> None:
-        if isinstance(error, TaskNotFound):
+        if self.charged == "yes" and not self.ended and self.task is not None:
+            # The answer could not be used, but it proves that the service has the task.
+            self._found(replace(self.task, accepted=True), now)
+            self._wait_failed(error, now, draw)
+        elif isinstance(error, TaskNotFound):
             self.failures = 0
             if self._is_conclusive_miss(now, draw, patience=self.ask_for):
                 self._not_accepted(error, now)
@@ -485,16 +492,14 @@ class Progress(Struct):
     def _replace_task(self, now: float) -> None:
         """Begin again under a new request id."""
         self.fresh += 1
-        # An id made from the last one: the same after a crash, so that it is not sent twice.
-        name = str(uuid5(UUID(self._order().request_id), "fresh"))
-        self.order = replace(self._order(), request_id=name)
+        self.order = self._order().named(next_request_id(self._order().request_id))
         self.charged_before, self.charged = self.charged_in_all, "no"
         self.ended_before = self.ended
         self.state, self.task, self.doubt = "submit", None, None
         self.failures = self.misses = self.endings = self.empty_answers = self.sends = self.losses = 0
         self.lost = self.ended = self.by_request_id = self.asked_by_both = self.was_missing = False
         self.seen_at = 0.0
-        self.may_submit = True
+        self.may_submit, self.is_unknown = True, False
         self.due = now
 
     # ---- arithmetic ----
