@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,14 @@ async def test_a_journal_that_another_process_has_locked(
 ) -> None:
     """Row 16: the error carries the charged tasks, the log has them as JSON, and both name the cause."""
     simulator = Simulator(processing_time=20, reply_delay=1.0)
-    other = sqlite3.connect(journal.with_name("other.db"))
     async with client(simulator, edition=edition) as asr:
-        with pytest.raises(JournalError) as caught:
+        with ExitStack() as open_files, pytest.raises(JournalError) as caught:
             async with asr.batch(LIST, journal=journal) as batch:
                 await anyio.sleep(0.5)  # the submits have left, and are not answered
-                other = sqlite3.connect(journal, isolation_level=None)
+                other = open_files.enter_context(closing(sqlite3.connect(journal, isolation_level=None)))
                 other.execute("BEGIN IMMEDIATE")
                 async for _ in batch:
                     pass
-        other.close()
         assert len(simulator.charges) == 9
         assert {task.id for task in caught.value.tasks} == {charge.task_id for charge in simulator.charges}
         assert {task.request_id for task in caught.value.tasks} == tasks_in(warnings_of(caplog))

@@ -225,9 +225,13 @@ async def test_processing_times_are_drawn_from_seed_and_url(settings: dict[str, 
                 await anyio.sleep(1)
             return list(waits.values())
 
+    def differ(ones: list[int], others: list[int]) -> list[int]:
+        """How many ticks apart; an end between two queries may be seen by either."""
+        return [abs(one - other) for one, other in zip(ones, others, strict=True)]
+
     first, again = await finished(Simulator(**settings)), await finished(Simulator(**settings))
-    other = await finished(Simulator(**settings, seed=1))
-    assert first == again != other
+    assert max(differ(first, again)) <= 1
+    assert sum(differ(first, await finished(Simulator(**settings, seed=1)))) > 20
     assert len(set(first)) > 5
     assert 5 <= sorted(first)[10] <= 20
 

@@ -172,6 +172,7 @@ async def test_replies_may_name_their_request(calls: Calls) -> None:
     assert "x-api-request-id" not in (await calls.v1_submit()).headers
 
 
+@pytest.mark.usefixtures("real_time")
 async def test_over_a_socket() -> None:
     """The same on a port."""
     simulator, request_id = Simulator(task_ids="own"), str(uuid.uuid4())
