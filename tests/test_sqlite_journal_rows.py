@@ -129,7 +129,7 @@ async def test_a_later_note_takes_the_place_of_an_earlier_one(path: Path) -> Non
         "task": None,
         "error_class": None,
         "error": None,
-        "audio_ms": None,
+        "audio_ms": 7,
         "delivered": 0,
     }
     assert await journal.transcript("k") == (b"2", None, False)

@@ -30,8 +30,8 @@ STATES: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "u
 class Entry(Struct, frozen=True):
     """What the journal knows of a key.
 
-    `charged` is about the recording: of its present task, and of those before it. `before` is the state that the row had before
-    the present task was sent, where that task follows one that is charged, or may be; it is `None` once the task is accepted.
+    `charged` is about the recording: of its present task, and of those before it. `before` is the row as it was before the
+    present task, where that follows one that is charged, or may be; it is `None` once the present task is accepted.
     `updated_at` is seconds since 1970. `account` is the digest of the credentials that it was sent with, `None` where that
     is not known. `path` is the absolute path of a local recording that is named by its path.
     """
@@ -47,7 +47,7 @@ class Entry(Struct, frozen=True):
     updated_at: float = 0.0
     account: str | None = None
     path: str | None = None
-    before: State | None = None
+    before: Entry | None = None
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -65,18 +65,19 @@ class Change(Struct, frozen=True, kw_only=True):
     transcript: Transcript | None = None
     account: str | None = None
     path: str | None = None
-    before: State | None = None
+    before: Entry | None = None
 
 
 class Condition(Struct, frozen=True, kw_only=True):
     """What a journal was found to be when a batch opened it.
 
     `is_behind`: it is older than what was sent: restored from a copy, or copied without its last rows. What it does not know
-    may have been sent. `other_account`: it was used with other credentials. `own_task_ids`: the service gave a task an id of
+    may have been sent, and the service still has the results. `was_behind`: it was found so at any time. `other_account`: it was used with other credentials. `own_task_ids`: the service gave a task an id of
     its own. `newest_at`: when its newest row was written, in seconds since 1970. `notes`: what the caller should read.
     """
 
     is_behind: bool = False
+    was_behind: bool = False
     other_account: bool = False
     own_task_ids: bool = False
     newest_at: float | None = None

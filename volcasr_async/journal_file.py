@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import platform
 import sqlite3
@@ -182,14 +183,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, is_new: bool) -> tup
     connection.execute("PRAGMA synchronous = FULL")
     if not tables:
         # A file without tables is a copy that was made before the first checkpoint: with the old id the request ids stay.
-        lost = None if is_new else Sequence(Path(os.path.realpath(path)), "").read()
+        lost = None if is_new else Sequence(path, "").read()
         mark = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-        name = f"INSERT INTO meta VALUES ('id', '{lost[0] if lost else uuid4()}');"  # noqa: S608 - our own digits
+        name = f"INSERT INTO meta VALUES ('id', '{lost.id if lost else uuid4()}');"  # noqa: S608 - our own digits
         connection.executescript(f"BEGIN; {_SCHEMA} {mark} {name} COMMIT;")
     elif version < VERSION:
         migrate(connection, _JOB, VERSION)
     journal_id = str(UUID(meta_of(connection).get("id", "")))
-    return journal_id, Sequence(Path(os.path.realpath(path)), journal_id)
+    return journal_id, Sequence(path, journal_id)
 
 
 def _examine(
@@ -197,14 +198,14 @@ def _examine(
 ) -> tuple[int, bool, tuple[str, ...]]:
     """Find out whether the journal is complete; return the number of its commits, that, and what to tell about it."""
     meta, beside = meta_of(connection), sequence.read()
-    place = f"{platform.node()}:{os.path.realpath(path)}"
+    place = sequence.place
     is_behind, notes = _compare(path, meta, beside, place=place, is_new=is_new)
     rows = {"place": place} | ({"behind_since": str(time.time())} if is_behind else {})
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
     # Without this the file has no table until SQLite's first checkpoint, and a copy of it without the -wal file looks new.
     checkpoint(connection, whole=True)
-    sent = beside[1] if beside is not None and beside[0] == meta["id"] else int(meta.get("sequence", "0"))
-    if beside is None:
+    sent = max(beside.number if beside is not None and beside.id == meta["id"] else 0, int(meta.get("sequence", "0")))
+    if beside is None or not is_new:
         sequence.write(sent)
     return sent, is_behind or _was_behind(meta), notes
 
@@ -215,7 +216,7 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _compare(
-    path: Path, meta: dict[str, str], beside: tuple[str, int] | None, *, place: str, is_new: bool
+    path: Path, meta: dict[str, str], beside: Beside | None, *, place: str, is_new: bool
 ) -> tuple[bool, tuple[str, ...]]:
     """Return whether the journal is older than what was sent, and what to tell about it.
 
@@ -224,7 +225,7 @@ def _compare(
     """
     written = int(meta.get("sequence", "0"))
     if is_new:
-        if beside is None or not beside[1]:
+        if beside is None or not beside.number:
             return False, ()
         deleted = f"{path}: the journal that was here has been deleted. What it knew is submitted, and charged, again"
         return False, (f"{deleted}; restore it to prevent that",)
@@ -234,8 +235,10 @@ def _compare(
         "Recordings that it does not know as sent are queried, then submitted under the request id that they had: if the "
         "service accepted one, and refuses repeated ids, it is not charged again. On v1 and flash they are uncertain"
     )
-    if beside is not None and beside[0] == meta["id"]:
-        return (True, (behind,)) if beside[1] > written else (False, ())
+    if beside is not None and beside.id == meta["id"]:
+        # Used in different places last, the two do not belong together: the number may be too low.
+        is_apart = "place" in meta and meta["place"] != beside.place
+        return (True, (behind,)) if beside.number > written or is_apart else (False, ())
     if moved or beside is not None or written:
         # Nothing tells whether more was sent after the copy was made, or from where it was made.
         return True, (behind,)
@@ -247,6 +250,14 @@ def _was_behind(meta: dict[str, str]) -> bool:
     return time.time() - float(meta.get("behind_since", "-inf")) < KEEPS_S
 
 
+class Beside(Struct, frozen=True):
+    """What stands in the file beside a journal: its id, the number of its commits, and where it was used last."""
+
+    id: str
+    number: int
+    place: str
+
+
 class Sequence:
     """The number of commits, in a small file beside the journal; written after each commit, without waiting for the disk.
 
@@ -254,14 +265,16 @@ class Sequence:
     """
 
     def __init__(self, journal: Path, journal_id: str) -> None:
-        self._path, self._id = journal.with_name(journal.name + "-seq"), journal_id
+        real = Path(os.path.realpath(journal))  # a journal that has two names is one journal
+        self._path, self._id = real.with_name(real.name + "-seq"), journal_id
+        self.place: str = hashlib.sha256(os.fsencode(f"{platform.node()}:{real}")).hexdigest()[:16]
         self._file: int | None = None
 
-    def read(self) -> tuple[str, int] | None:
-        """Return the id of the journal and the number of its commits; `None` where that is not known."""
+    def read(self) -> Beside | None:
+        """Return what the file says; `None` where there is none, or one that is damaged."""
         try:
-            name, number = self._path.read_text("ascii").split()
-            return str(UUID(name)), int(number)
+            name, number, place = self._path.read_text("ascii").split()
+            return Beside(str(UUID(name)), int(number), place)
         except (OSError, ValueError):
             return None
 
@@ -272,7 +285,7 @@ class Sequence:
                 flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
                 self._file = os.open(self._path, flags, 0o600)
             os.lseek(self._file, 0, os.SEEK_SET)
-            os.write(self._file, f"{self._id} {number:020d}\n".encode())
+            os.write(self._file, f"{self._id} {number:020d} {self.place}\n".encode())
 
     def close(self) -> None:
         """Close the file."""

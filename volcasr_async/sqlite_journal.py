@@ -41,7 +41,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (key) DO UPDATE SET
     state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
     fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
-    error = excluded.error, audio_ms = excluded.audio_ms, delivered = 0, updated_at = excluded.updated_at,
+    error = excluded.error, audio_ms = coalesce(excluded.audio_ms, audio_ms), delivered = 0, updated_at = excluded.updated_at,
     charged = excluded.charged, account = excluded.account, path = excluded.path,
     before = excluded.before
 """
@@ -59,7 +59,7 @@ _SET = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
 _KEYS_AT_ONCE = 500
 _CHECKPOINT_S = 1.0
-_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None, State | None]
+_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None, str | None]
 _T = TypeVar("_T")
 
 
@@ -220,6 +220,7 @@ class SqliteJournal:
             )
         return Condition(
             is_behind=self._opened.is_behind,
+            was_behind="behind_since" in meta,
             other_account=other or "several_accounts" in meta,
             own_task_ids=meta.get("own_task_ids") == "1",
             newest_at=newest if isinstance(newest, float) else None,
@@ -322,7 +323,7 @@ def _entry(row: _Row) -> Entry:
         updated_at=updated_at,
         account=account,
         path=path,
-        before=before,
+        before=msgspec.json.decode(before, type=Entry) if before else None,
     )
 
 
@@ -351,5 +352,5 @@ def _row(change: Change, now: float) -> tuple[object, ...]:
         change.charged,
         change.account,
         change.path,
-        change.before,
+        msgspec.json.encode(change.before).decode() if change.before else None,
     )

@@ -158,7 +158,7 @@ async def test_the_charge_of_a_replaced_task_outlives_the_process(tmp_path: Path
     async with client_over(Refusing(simulator.transport())) as asr:
         (error,) = errors(await outcomes_of(asr, links(1), journal=journal))
     assert error.charged == "yes"
-    state = "failed" if fault == "download-failed" else "uncertain"
+    state = "failed" if fault == "download-failed" else "missing"
     assert rows(journal, "state, charged") == [(state, "yes")]
 
 

@@ -186,7 +186,12 @@ class Armer:
         for flight in flights:
             if flight.under_way.dialect.can_ask:
                 self._recorder.sent(flight)
-        await self._recorder.settle()
+        try:
+            await self._recorder.settle()
+        except BaseException:  # cancelled, or the journal cannot be written: none of them is sent
+            for flight in flights:
+                self._recorder.left(flight)
+            raise
         for flight in flights:
             self._board.arm(flight)
         self._arming -= len(flights)

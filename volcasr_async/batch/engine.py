@@ -30,7 +30,7 @@ from volcasr_async.batch.board import Board
 from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import Signal, reported
-from volcasr_async.errors import JournalError, VolcASRError, WaitTimeout
+from volcasr_async.errors import JournalError, SubmitUncertain, VolcASRError, WaitTimeout
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.outcomes import Done, Failed, Outcome
 from volcasr_async.protocol.charge import kind_of_failure, worse
@@ -128,7 +128,7 @@ class Engine:
             return []
         flights = {id(flight): flight for flight in self.board.flights()} | self._charged
         known = [flight for flight in flights.values() if flight.under_way.charged_in_all != "no"]
-        return [(flight, claimed(flight.under_way)) for flight in known]
+        return [(flight, claimed(flight.under_way) or flight.task_before) for flight in known]
 
     def taken(self) -> None:
         """An outcome has reached the caller: its place is free."""
@@ -320,7 +320,8 @@ class Engine:
         await self._rooms.leave(flight)
 
     async def _failed(self, flight: Flight, progress: Progress, error: VolcASRError) -> None:
-        was, name = progress.state, progress.order.request_id if progress.order is not None else ""
+        was, task = progress.state, progress.task
+        name = progress.order.request_id if progress.order is not None else ""
         try:
             self.session.failed(progress, flight.upload, error)
         except VolcASRError as final:
@@ -331,8 +332,7 @@ class Engine:
         if progress.down_since is not None:
             self._held_until = max(self._held_until, progress.due)
         if progress.order is not None and progress.order.request_id != name:
-            flight.attempt += 1
-            flight.before = None  # `Progress` knows what the tasks before have cost
+            self.recorder.replaced(flight, name, task, error)
             if self.draining and not self.recorder.records:
                 await self.bring(flight, Failed(flight.job, error))  # nothing is submitted any more
             else:
@@ -363,7 +363,9 @@ class Engine:
         An error of the account ends the batch instead, unless the job is charged: then its task is returned with it.
         """
         progress = flight.progress
-        if progress is None and flight.before is not None:
+        if progress is not None:
+            error.charged = worse(error.charged, progress.charged_in_all)
+        if flight.before is not None:
             error.charged = worse(error.charged, flight.before.charged)
         if error.account_wide and (self.recorder.records or progress is None or progress.charged_in_all == "no"):
             if progress is not None and progress.charged_in_all != "no":
@@ -374,9 +376,23 @@ class Engine:
             return
         if error.account_wide:
             self.halt(error)
-        self.recorder.failed(flight, error)
+        outcome = await self._before(flight, error) or Failed(flight.job, error)
         await self.recorder.settle()
-        await self.bring(flight, Failed(flight.job, error))
+        await self.bring(flight, outcome)
+
+    async def _before(self, flight: Flight, error: VolcASRError) -> Done | None:
+        """Note the end. A task that this run did not submit, and cannot find, leaves the one that it was to follow.
+
+        Where that was done, return its transcript.
+        """
+        before, progress = flight.before, flight.progress
+        only_queried = progress is not None and not progress.sends and isinstance(error, SubmitUncertain)
+        if before is None or not only_queried or before.state not in ("done", "accepted", "missing"):
+            self.recorder.failed(flight, error)
+            return None
+        self.recorder.restored(flight, before, error)
+        transcript = await self.recorder.transcript(before) if before.state == "done" else None
+        return Done(flight.job, transcript) if transcript is not None else None
 
     async def wind_up(self) -> None:
         """Free at the end what is held, and note of which jobs the service has nothing."""
@@ -385,7 +401,7 @@ class Engine:
             self._watches.close()
         await self._rooms.close()
         for flight in self.board.unsent():
-            self.recorder.planned(flight)
+            self.recorder.left(flight)
 
     def report_open_tasks(self) -> None:
         """Log the tasks that nobody waits for any more, and state them on the error of a journal that was not written."""

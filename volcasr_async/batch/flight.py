@@ -8,6 +8,7 @@ from volcasr_async._audio import Upload
 from volcasr_async.errors import InputError, VolcASRError, without_queries
 from volcasr_async.job import Job
 from volcasr_async.journal import Entry
+from volcasr_async.models import Task
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.sources import AudioUrl
 
@@ -34,6 +35,11 @@ class Flight(Struct):
     def is_prepared(self) -> bool:
         """Whether it could be sent now: its order is made, and local audio was looked at."""
         return self.progress is not None and (self.upload is not None or isinstance(self.job.source, AudioUrl))
+
+    @property
+    def task_before(self) -> Task | None:
+        """The task that the present one follows."""
+        return self.before.task if self.before is not None else None
 
     @property
     def under_way(self) -> Progress:

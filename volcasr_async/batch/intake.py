@@ -12,7 +12,6 @@ from volcasr_async.batch.engine import Engine
 from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, stand_in
 from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.resume import Decision, Situation, decide, fingerprint_of, situation_of
-from volcasr_async.editions import Standard
 from volcasr_async.errors import Charged, InputError, SubmitUncertain, VolcASRError
 from volcasr_async.job import Job, Order, next_request_id
 from volcasr_async.journal import Entry
@@ -101,15 +100,15 @@ class Intake:
 
     async def _follow(self, flight: Flight, entry: Entry | None, item: Item) -> None:
         """Find out what an earlier run left to be done, and do it."""
-        engine, condition = self._engine, self._engine.recorder.condition
+        engine = self._engine
         order = self._order(flight, entry, item)
-        if order is None or (entry is None and not condition.is_behind):
+        if order is None or (entry is None and not self._is_behind(order)):
             engine.enlist(flight)
             return
         known = entry or self._unknown(flight)
         _check_path(flight, known, redo=self._redo)
         order = order.named(known.request_id)
-        decision = decide(self._situation(flight, entry, engine.session.begin(order)))
+        decision = decide(self._situation(flight, entry, order))
         await self._carry_out(decision, flight, known, order)
 
     async def _carry_out(self, decision: Decision, flight: Flight, known: Entry, order: Order) -> None:
@@ -133,42 +132,51 @@ class Intake:
                 self._wait(flight, known.task, order, decision)
                 flight.under_way.was_missing = known.state == "missing"
             case "verify" | "wait":
+                flight.before = known.before
                 progress = self._verify(flight, known.task, order, decision, is_unknown=known.charged == "no")
-                progress.charged_before, progress.ended_before = _charged_before(known), known.before == "failed"
+                progress.charged_before = _charged_before(known)
             case "verify again":
                 flight.before, flight.request_id = known, next_request_id(known.request_id)
                 progress = self._verify(flight, None, order.named(flight.request_id), decision, is_unknown=True)
-                progress.charged_before, progress.ended_before = known.charged, True
+                progress.charged_before = known.charged
             case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
                     "for it as before, or redo it (redo=True, --redo), which is charged again"
                 )
             case "report uncertain":
-                flight.progress = engine.session.begin(order)
-                flight.progress.charged, flight.progress.charged_before = "maybe", _charged_before(known)
-                error = _uncertain(flight, is_behind=engine.recorder.condition.is_behind)
-                error.charged = flight.progress.charged_in_all
-                await engine.fail(flight, error)
+                await self._report_uncertain(flight, known, order)
+
+    async def _report_uncertain(self, flight: Flight, known: Entry, order: Order) -> None:
+        engine, before = self._engine, known.before
+        if before is not None and before.state == "done":
+            # A redo that was cut off, and about which nothing can be learned: the first transcript is there.
+            engine.recorder.restored(flight, before, None)
+            await self._carry_out(decide(self._situation(flight, before, order)), flight, before, order)
+            return
+        flight.before, flight.progress = before, engine.session.begin(order)
+        flight.progress.charged, flight.progress.charged_before = "maybe", _charged_before(known)
+        error = _uncertain(flight, is_behind=self._is_behind(order))
+        error.charged = flight.progress.charged_in_all
+        await engine.fail(flight, error)
 
     def _unknown(self, flight: Flight) -> Entry:
         """Return the row of a key that the journal has lost, or never had."""
         request_id = self._engine.recorder.request_id(flight)
         return Entry(flight.key, "planned", 0, request_id, flight.fingerprint, None, delivered=False)
 
-    def _situation(self, flight: Flight, entry: Entry | None, progress: Progress) -> Situation:
-        engine = self._engine
-        edition = progress.order.edition if progress.order is not None else Standard()
+    def _situation(self, flight: Flight, entry: Entry | None, order: Order) -> Situation:
+        engine, progress = self._engine, self._engine.session.begin(order)
         return situation_of(
             entry,
             at=time.time(),
-            keeps_s=edition.keeps_s,
+            keeps_s=order.edition.keeps_s,
             fingerprint=flight.fingerprint,
             account=engine.recorder.account,
             can_query=progress.dialect.can_ask,
             permitted=progress.may_resend,
             redo=self._redo,
-            is_behind=engine.recorder.condition.is_behind,
+            is_behind=self._is_behind(order),
             several_accounts=engine.recorder.condition.other_account,
         )
 
@@ -210,13 +218,19 @@ class Intake:
             raise InputError("a journal knows a recording by its name: give this one a key, Job(source, key=...)")
         if isinstance(item, str) and self._usual is not None:
             flight.fingerprint = self._usual
-            if entry is None and not self._engine.recorder.condition.is_behind:
+            condition = self._engine.recorder.condition
+            if entry is None and not (condition.is_behind or condition.was_behind):
                 return None
         order = self._engine.session.order(flight.job)
         flight.fingerprint = fingerprint_of(order)
         if flight.job.key is None and isinstance(order.source, AudioFile):
             flight.path = str(order.source.path.absolute()).encode(errors="backslashreplace").decode()
         return order
+
+    def _is_behind(self, order: Order) -> bool:
+        """Return whether an unknown recording may have been sent; where nothing can be queried, that never ends."""
+        condition = self._engine.recorder.condition
+        return condition.is_behind or (condition.was_behind and not self._engine.session.begin(order).dialect.can_ask)
 
     def _usual_fingerprint(self) -> str | None:
         """What a plain link is asked with: the same for a whole list of them."""
@@ -228,7 +242,7 @@ class Intake:
 
 def _charged_before(known: Entry) -> Charged:
     """Return what the tasks before the present one of a row have cost; the present one may have been accepted."""
-    return known.charged if known.before is not None or known.charged == "yes" else "no"
+    return known.before.charged if known.before is not None else "yes" if known.charged == "yes" else "no"
 
 
 def _check_path(flight: Flight, entry: Entry, *, redo: bool) -> None:

@@ -67,8 +67,11 @@ class Recorder:
         self._not_charged(flight, "planned")
 
     def left(self, flight: Flight) -> None:
-        """Note that nothing was sent, where that is so; what may be charged stays as it is."""
-        if flight.progress is None or flight.progress.charged == "no":
+        """Note that nothing was sent, where that is so; what may be charged stays as it is.
+
+        "sent" stays also where a submit has left that queries did not find: the next run asks once more.
+        """
+        if flight.progress is None or (flight.progress.charged == "no" and not flight.progress.lost):
             self.planned(flight)
 
     def sent(self, flight: Flight) -> None:
@@ -76,8 +79,34 @@ class Recorder:
         progress = flight.under_way
         order, flight.account = progress.order, None
         task = progress.dialect.claim(order, at=time.time()) if order is not None else None
-        before = flight.before.charged if flight.before is not None else progress.charged_before
-        self._note(flight, "sent", worse("maybe", before), task=task)
+        before = flight.before.charged if flight.before is not None else "no"
+        self._note(flight, "sent", worse(worse("maybe", before), progress.charged_before), task=task)
+
+    def replaced(self, flight: Flight, request_id: str, task: Task | None, error: VolcASRError) -> None:
+        """Keep what is known of the task that a new one is to replace, until that is accepted."""
+        progress = flight.under_way
+        state: State = "failed" if progress.ended_before else "uncertain"
+        if task is not None and task.accepted and not progress.ended_before:
+            state = "missing" if isinstance(error, TaskNotFound) else "accepted"
+        flight.before = Entry(
+            key=flight.key,
+            state=state,
+            attempt=flight.attempt,
+            request_id=request_id,
+            fingerprint=flight.fingerprint,
+            task=task,
+            delivered=False,
+            charged=progress.charged_before,
+            updated_at=time.time(),
+            account=flight.account or self.account or None,
+            path=flight.path,
+            before=flight.before,
+        )
+        flight.attempt += 1
+
+    def restored(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
+        """Note that the row is again what it was: the service does not know the task that was to follow."""
+        self._restore(flight, before, error)
 
     def accepted(self, flight: Flight, task: Task) -> None:
         """Note that the service has it."""
@@ -107,8 +136,7 @@ class Recorder:
         if before is not None:
             self._restore(flight, before, error)
         elif progress is not None and progress.charged_before != "no":
-            # A listed code ended the task before, or nobody can tell what has become of it.
-            self._note(flight, "failed" if progress.ended_before else "uncertain", progress.charged_before, error=error)
+            self._note(flight, "uncertain", progress.charged_before, error=error)
         else:
             self._note(flight, state, "no", error=None if state == "planned" else error)
 
@@ -177,19 +205,9 @@ class Recorder:
             task=task,
             error=error,
             transcript=transcript,
-            before=_state_before(flight) if state == "sent" else None,
+            before=flight.before if state in ("sent", "uncertain") else None,
         )
         self._journal.note(change)
-
-
-def _state_before(flight: Flight) -> State | None:
-    """Return the state of the recording before its present task, where it was charged, or may have been, already then."""
-    if flight.before is not None:
-        return flight.before.state
-    progress = flight.progress
-    if progress is None or progress.charged_before == "no":
-        return None
-    return "failed" if progress.ended_before else "uncertain"
 
 
 def state_after(progress: Progress, error: VolcASRError) -> State:

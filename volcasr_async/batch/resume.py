@@ -132,7 +132,7 @@ def situation_of(  # noqa: PLR0913 - what a decision depends on
     sent_at = entry.task.submitted_at if entry.task is not None else entry.updated_at
     return Situation(
         state=entry.state,
-        before=entry.before,
+        before=entry.before.state if entry.before is not None else None,
         charged=entry.charged,
         has_task=entry.task is not None,
         delivered=entry.delivered,

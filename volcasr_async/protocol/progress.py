@@ -368,6 +368,8 @@ class Progress(Struct):
             self._unresolved(doubt, now, "the service does not know it with these credentials")
         else:
             self.charged = "no"
+            if self.rules.facts.own_task_ids:
+                self.charged_before = worse(self.charged_before, "maybe")  # it may be known under another id
             if self.spent or repeated or not doubt.retryable or self.losses >= self.rules.retry.attempts:
                 # It was refused for what it holds, or lost every time: sending it again would change nothing.
                 raise doubt
