@@ -37,7 +37,7 @@ from volcasr_async.models import Task
 _UPSERT = """
 INSERT INTO job (key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
                  planned_at, updated_at, charged, account, path, before)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?11, ?11, ?12, ?13, ?14, ?15)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
     fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
@@ -348,6 +348,7 @@ def _row(change: Change, now: float) -> tuple[object, ...]:
         type(error).__name__ if error else None,
         str(error).encode(errors="backslashreplace").decode() if error else None,
         done.duration_ms if done else None,
+        now,
         now,
         change.charged,
         change.account,

@@ -65,8 +65,10 @@ def make_older(journal: Path, seconds: float) -> None:
     """Let so much time pass for every row: those that a journal holds are on the real clock."""
     change(
         journal,
-        "UPDATE job SET planned_at = planned_at - ?1, updated_at = updated_at - ?1, "
-        "task = json_set(task, '$.submitted_at', json_extract(task, '$.submitted_at') - ?1)",
+        "UPDATE job SET planned_at = planned_at - ?, updated_at = updated_at - ?, "
+        "task = json_set(task, '$.submitted_at', json_extract(task, '$.submitted_at') - ?)",
+        seconds,
+        seconds,
         seconds,
     )
 
