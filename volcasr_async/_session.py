@@ -221,7 +221,7 @@ class Session:
         at = now()
         try:
             progress.failed(error, now=at, draw=_draw(), resendable=resendable)
-            if progress.state == "wait" != was and progress.task is not None:
+            if was == "ask" and progress.state == "wait" and progress.task is not None:
                 self._remember_accepted(progress.order, progress.task)
         except VolcASRError:
             if progress.ended:

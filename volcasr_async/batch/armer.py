@@ -177,8 +177,8 @@ class Armer:
             await self._fail(flight, as_failure(flight.key, error))
             return False
         if flight.progress is None:
-            flight.progress = self._session.begin(order)
-        flight.progress.order = order
+            flight.begin(self._session.begin(order))
+        flight.under_way.order = order
         return True
 
     async def _launch(self, flights: list[Flight]) -> None:

@@ -31,6 +31,7 @@ from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import JournalError, SubmitUncertain, VolcASRError, WaitTimeout
+from volcasr_async.journal import Entry
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.outcomes import Done, Failed, Outcome
 from volcasr_async.protocol.charge import kind_of_failure, worse
@@ -74,9 +75,8 @@ class Engine:
         self.draining: bool = False
         self.error: Exception | None = None
         self._held_until = 0.0  # nothing is sent before, because the network is down
-        self._charged: dict[
-            int, Flight
-        ] = {}  # submitted by this run, perhaps charged, and not taken care of by the caller
+        # Submitted by this run, perhaps charged, and not taken care of by the caller.
+        self._charged: dict[int, Flight] = {}
         self._noted_task_ids = recorder.condition.own_task_ids
         self._outcomes: MemoryObjectSendStream[tuple[Flight, Outcome]]
         self._ready: MemoryObjectReceiveStream[tuple[Flight, Outcome]]
@@ -266,9 +266,6 @@ class Engine:
         if progress.kind == "submit" and not progress.sends:
             progress.since = progress.began = now()  # the deadline begins here, not where the job was made ready
             progress.outage_s = _OUTAGE_S
-            if flight.before is not None:
-                progress.charged_before = flight.before.charged
-                progress.ended_before = flight.before.state == "failed"
         self._charged[id(flight)] = flight
         limit, deadline = _deadline_of(progress), Deadline()
         deadline.at = max(progress.began + limit, now() + 1.0)
@@ -341,7 +338,7 @@ class Engine:
         if was == "ask" and progress.state == "submit" and self.recorder.records:
             self._armer.enlist(flight)  # "sent" is written down before it is sent
             return
-        if progress.state == "wait" != was and progress.task is not None:
+        if was == "ask" and progress.state == "wait" and progress.task is not None:
             await self._accepted(flight, progress, progress.task)
         if progress.charged == "no" and not progress.dialect.can_ask:
             self.recorder.planned(flight)  # it did not leave, or was refused: after a crash it is not uncertain
@@ -376,23 +373,14 @@ class Engine:
             return
         if error.account_wide:
             self.halt(error)
-        outcome = await self._before(flight, error) or Failed(flight.job, error)
-        await self.recorder.settle()
-        await self.bring(flight, outcome)
-
-    async def _before(self, flight: Flight, error: VolcASRError) -> Done | None:
-        """Note the end. A task that this run did not submit, and cannot find, leaves the one that it was to follow.
-
-        Where that was done, return its transcript.
-        """
-        before, progress = flight.before, flight.progress
-        only_queried = progress is not None and not progress.sends and isinstance(error, SubmitUncertain)
-        if before is None or not only_queried or before.state not in ("done", "accepted", "missing"):
+        before, transcript = _row_to_restore(flight, error), None
+        if before is None:
             self.recorder.failed(flight, error)
-            return None
-        self.recorder.restored(flight, before, error)
-        transcript = await self.recorder.transcript(before) if before.state == "done" else None
-        return Done(flight.job, transcript) if transcript is not None else None
+        else:
+            self.recorder.restored(flight, before, error)
+            transcript = await self.recorder.transcript(before) if before.state == "done" else None
+        await self.recorder.settle()
+        await self.bring(flight, Done(flight.job, transcript) if transcript else Failed(flight.job, error))
 
     async def wind_up(self) -> None:
         """Free at the end what is held, and note of which jobs the service has nothing."""
@@ -422,6 +410,18 @@ class Engine:
     def _wake(self) -> None:
         for signal in (self.places_free, self._due):
             signal.set()
+
+
+def _row_to_restore(flight: Flight, error: VolcASRError) -> Entry | None:
+    """Return the earlier row, if a task that was to follow was not submitted by this run, and queries do not find it.
+
+    The earlier row is one that is waited for or delivered. It never leads to a submit without permission.
+    """
+    before, progress = flight.before, flight.progress
+    if before is None or before.state not in ("done", "accepted", "missing"):
+        return None
+    only_queried = progress is not None and not progress.sends
+    return before if only_queried and isinstance(error, SubmitUncertain) else None
 
 
 def _deadline_of(progress: Progress) -> float:

@@ -36,6 +36,12 @@ class Flight(Struct):
         """Whether it could be sent now: its order is made, and local audio was looked at."""
         return self.progress is not None and (self.upload is not None or isinstance(self.job.source, AudioUrl))
 
+    def begin(self, progress: Progress) -> None:
+        """Take the state machine, and tell it what the tasks before have cost."""
+        self.progress = progress
+        if self.before is not None:
+            progress.charged_before = self.before.charged
+
     @property
     def task_before(self) -> Task | None:
         """The task that the present one follows."""

@@ -12,7 +12,7 @@ from volcasr_async.batch.engine import Engine
 from volcasr_async.batch.feed import Feed, Item, is_nameless, job_of, key_of, stand_in
 from volcasr_async.batch.flight import Flight, as_failure
 from volcasr_async.batch.resume import Decision, Situation, decide, fingerprint_of, situation_of
-from volcasr_async.errors import Charged, InputError, SubmitUncertain, VolcASRError
+from volcasr_async.errors import InputError, SubmitUncertain, VolcASRError
 from volcasr_async.job import Job, Order, next_request_id
 from volcasr_async.journal import Entry
 from volcasr_async.models import Task
@@ -132,13 +132,10 @@ class Intake:
                 self._wait(flight, known.task, order, decision)
                 flight.under_way.was_missing = known.state == "missing"
             case "verify" | "wait":
-                flight.before = known.before
-                progress = self._verify(flight, known.task, order, decision, is_unknown=known.charged == "no")
-                progress.charged_before = _charged_before(known)
+                self._verify(flight, known, order, decision)
             case "verify again":
                 flight.before, flight.request_id = known, next_request_id(known.request_id)
-                progress = self._verify(flight, None, order.named(flight.request_id), decision, is_unknown=True)
-                progress.charged_before = known.charged
+                self._verify(flight, self._unknown(flight), order.named(flight.request_id), decision)
             case "refuse changed":
                 raise InputError(
                     f"{flight.key} was sent with other options or another edition in an earlier run of this journal; ask "
@@ -154,11 +151,8 @@ class Intake:
             engine.recorder.restored(flight, before, None)
             await self._carry_out(decide(self._situation(flight, before, order)), flight, before, order)
             return
-        flight.before, flight.progress = before, engine.session.begin(order)
-        flight.progress.charged, flight.progress.charged_before = "maybe", _charged_before(known)
-        error = _uncertain(flight, is_behind=self._is_behind(order))
-        error.charged = flight.progress.charged_in_all
-        await engine.fail(flight, error)
+        self._begin(flight, known, order).charged = "maybe"
+        await engine.fail(flight, _uncertain(flight, is_behind=self._is_behind(order)))
 
     def _unknown(self, flight: Flight) -> Entry:
         """Return the row of a key that the journal has lost, or never had."""
@@ -193,16 +187,20 @@ class Intake:
                 "which is charged again"
             )
 
-    def _verify(
-        self, flight: Flight, task: Task | None, order: Order, decision: Decision, *, is_unknown: bool
-    ) -> Progress:
-        progress = self._engine.session.begin(order)
-        grace = progress.rules.retry.grace
-        progress.verify(task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=is_unknown)
+    def _verify(self, flight: Flight, known: Entry, order: Order, decision: Decision) -> None:
+        progress = self._begin(flight, known, order)
+        grace, is_unknown = progress.rules.retry.grace, known.charged == "no"
+        progress.verify(known.task, now=now(), may_submit=decision.may_submit, seconds=grace, is_unknown=is_unknown)
         progress.may_replace = decision.may_replace
-        flight.progress = progress
         self._engine.put(flight, progress)
-        return progress
+
+    def _begin(self, flight: Flight, known: Entry, order: Order) -> Progress:
+        """Take up a row whose present task may have been accepted."""
+        flight.before = known.before or flight.before
+        flight.begin(self._engine.session.begin(order))
+        if known.charged == "yes":
+            flight.under_way.charged_before = "yes"
+        return flight.under_way
 
     def _wait(self, flight: Flight, task: Task, order: Order, decision: Decision) -> None:
         flight.progress = self._engine.session.follow(task, order)
@@ -238,11 +236,6 @@ class Intake:
             return fingerprint_of(self._engine.session.order(Job(AudioUrl(_EXAMPLE))))
         except InputError:
             return None
-
-
-def _charged_before(known: Entry) -> Charged:
-    """Return what the tasks before the present one of a row have cost; the present one may have been accepted."""
-    return known.before.charged if known.before is not None else "yes" if known.charged == "yes" else "no"
 
 
 def _check_path(flight: Flight, entry: Entry, *, redo: bool) -> None:

@@ -20,7 +20,7 @@ from volcasr_async.errors import (
 )
 from volcasr_async.journal import Change, Condition, Entry, Journal, State, request_id_of
 from volcasr_async.models import Task, Transcript
-from volcasr_async.protocol.charge import worse
+from volcasr_async.protocol.charge import evidence_of, worse
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.protocol.results import transcript_of
 
@@ -57,7 +57,7 @@ class Recorder:
             return None
 
     def request_id(self, flight: Flight) -> str:
-        """Name the task: as an earlier run left it, derived where there is a journal, else as the job says."""
+        """Return the request id: that of an earlier run, else one made from the journal's id, else the job's."""
         if self._journal is None:
             return flight.job.request_id
         return flight.request_id or request_id_of(self._journal.id, flight.key, flight.attempt)
@@ -79,14 +79,14 @@ class Recorder:
         progress = flight.under_way
         order, flight.account = progress.order, None
         task = progress.dialect.claim(order, at=time.time()) if order is not None else None
-        before = flight.before.charged if flight.before is not None else "no"
-        self._note(flight, "sent", worse(worse("maybe", before), progress.charged_before), task=task)
+        self._note(flight, "sent", worse("maybe", progress.charged_before), task=task)
 
     def replaced(self, flight: Flight, request_id: str, task: Task | None, error: VolcASRError) -> None:
         """Keep what is known of the task that a new one is to replace, until that is accepted."""
-        progress = flight.under_way
-        state: State = "failed" if progress.ended_before else "uncertain"
-        if task is not None and task.accepted and not progress.ended_before:
+        state: State = "uncertain"
+        if evidence_of(error) == "ended":
+            state = "failed"
+        elif task is not None and task.accepted:
             state = "missing" if isinstance(error, TaskNotFound) else "accepted"
         flight.before = Entry(
             key=flight.key,
@@ -96,17 +96,13 @@ class Recorder:
             fingerprint=flight.fingerprint,
             task=task,
             delivered=False,
-            charged=progress.charged_before,
+            charged=flight.under_way.charged_before,
             updated_at=time.time(),
             account=flight.account or self.account or None,
             path=flight.path,
             before=flight.before,
         )
         flight.attempt += 1
-
-    def restored(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
-        """Note that the row is again what it was: the service does not know the task that was to follow."""
-        self._restore(flight, before, error)
 
     def accepted(self, flight: Flight, task: Task) -> None:
         """Note that the service has it."""
@@ -134,13 +130,14 @@ class Recorder:
         """
         progress, before = flight.progress, flight.before
         if before is not None:
-            self._restore(flight, before, error)
+            self.restored(flight, before, error)
         elif progress is not None and progress.charged_before != "no":
             self._note(flight, "uncertain", progress.charged_before, error=error)
         else:
             self._note(flight, state, "no", error=None if state == "planned" else error)
 
-    def _restore(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
+    def restored(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
+        """Note that the row is again what it was before its present task."""
         if self._journal is None:
             return
         change = Change(

@@ -32,10 +32,10 @@ Action = Literal[
 class Situation(Struct, frozen=True, kw_only=True):
     """What a decision depends on.
 
-    `state` is `None` for a key that the journal does not know. `before` is the state of the row before its present task. `is_expired`: the service keeps no result of that age.
-    `can_query`: the edition lets a request id be queried (standard and idle). `permitted`: the caller accepts that a recording
-    is charged again. `same_account`: it was sent with the present credentials. `is_behind`: the journal is older than
-    what was sent.
+    `state` is `None` for a key that the journal does not know. `before` is the state of the row before its present task.
+    `is_expired`: the service keeps no result of that age. `can_query`: the edition lets a request id be queried (standard and
+    idle). `permitted`: the caller accepts that a recording is charged again. `same_account`: it was sent with the present
+    credentials. `is_behind`: the journal is older than what was sent.
     """
 
     state: State | None

@@ -77,7 +77,7 @@ class Progress(Struct):
 
     `may_submit`: whether a submit that queries do not find may be sent again without permission. `is_unknown`: nothing says that
     it was sent. `may_replace`: whether the caller's permission covers a new task. `fresh`: how many new tasks there were.
-    `ended`: a listed code ended the task. `charged_before` and `ended_before` say the same of the task that was replaced.
+    `ended`: a listed code ended the task. `charged_before`: the charge state of the tasks that this one replaces.
 
     `outage_s`: for how long a connection that cannot be opened is no failure of the job.
     """
@@ -122,7 +122,6 @@ class Progress(Struct):
     last_error: VolcASRError | None = None
     charged: Charged = "no"
     charged_before: Charged = "no"
-    ended_before: bool = False
 
     # ---- what to do ----
 
@@ -230,8 +229,8 @@ class Progress(Struct):
         """Query first: an earlier run may have sent it, and *task* is the task that it has if it did.
 
         *is_unknown*: nothing says that it was sent, but the journal is older than what was sent. Then it is submitted under
-        its request id also where queries prove nothing. If it was sent, a service that refuses
-        repeated ids does not charge it again.
+        its request id also where queries prove nothing. If it was sent, a service that refuses repeated ids does not charge
+        it again.
         """
         self.state, self.charged, self.lost = "ask", "maybe", True
         self.doubt = TransportError("an earlier run may have sent it and ended before the answer came", sent="maybe")
@@ -496,7 +495,6 @@ class Progress(Struct):
         self.fresh += 1
         self.order = self._order().named(next_request_id(self._order().request_id))
         self.charged_before, self.charged = self.charged_in_all, "no"
-        self.ended_before = self.ended
         self.state, self.task, self.doubt = "submit", None, None
         self.failures = self.misses = self.endings = self.empty_answers = self.sends = self.losses = 0
         self.lost = self.ended = self.by_request_id = self.asked_by_both = self.was_missing = False
