@@ -72,8 +72,9 @@ class Condition(Struct, frozen=True, kw_only=True):
     """What a journal was found to be when a batch opened it.
 
     `is_behind`: it is older than what was sent: restored from a copy, or copied without its last rows. What it does not know
-    may have been sent, and the service still has the results. `was_behind`: it was found so at any time. `other_account`: it was used with other credentials. `own_task_ids`: the service gave a task an id of
-    its own. `newest_at`: when its newest row was written, in seconds since 1970. `notes`: what the caller should read.
+    may have been sent, and the service still has the results. `was_behind`: it was found so at any time. `other_account`: it
+    was used with other credentials. `own_task_ids`: the service gave a task an id of its own. `newest_at`: when its newest row
+    was written, in seconds since 1970. `notes`: what the caller should read.
     """
 
     is_behind: bool = False

@@ -61,14 +61,14 @@ DAMAGE: tuple[type[Exception], ...] = (sqlite3.Error, MemoryError, ValueError)
 class Opened(Struct, frozen=True):
     """An open journal: its connection, the lock beside it, its id, the sequence number beside it, and its condition.
 
-    `sent` is the highest number of commits that this journal is known to have had.
+    `commits` is the highest number of commits that this journal is known to have had.
     """
 
     connection: sqlite3.Connection
     guard: sqlite3.Connection
     id: str
     sequence: Sequence
-    sent: int
+    commits: int
     is_behind: bool
     notes: tuple[str, ...]
 
@@ -133,7 +133,7 @@ def _connect(path: Path, guard: sqlite3.Connection) -> Opened:
     connection = _database(path, patience_s=30)
     try:
         journal_id, sequence = _prepare(connection, path, is_new=is_new)
-        sent, is_behind, notes = _examine(connection, path, sequence, is_new=is_new)
+        commits, is_behind, notes = _examine(connection, path, sequence, is_new=is_new)
     except DAMAGE as error:
         connection.close()
         if remedy_for(error) != _ANOTHER:
@@ -142,7 +142,7 @@ def _connect(path: Path, guard: sqlite3.Connection) -> Opened:
     except BaseException:
         connection.close()
         raise
-    return Opened(connection, guard, journal_id, sequence, sent, is_behind, notes)
+    return Opened(connection, guard, journal_id, sequence, commits, is_behind, notes)
 
 
 def _database(path: Path, *, patience_s: float) -> sqlite3.Connection:
@@ -198,16 +198,17 @@ def _examine(
 ) -> tuple[int, bool, tuple[str, ...]]:
     """Find out whether the journal is complete; return the number of its commits, that, and what to tell about it."""
     meta, beside = meta_of(connection), sequence.read()
-    place = sequence.place
-    is_behind, notes = _compare(path, meta, beside, place=place, is_new=is_new)
-    rows = {"place": place} | ({"behind_since": str(time.time())} if is_behind else {})
+    is_behind, notes = _compare(path, meta, beside, place=sequence.place, is_new=is_new)
+    rows = {"place": sequence.place} | ({"behind_since": str(time.time())} if is_behind else {})
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows.items())
     # Without this the file has no table until SQLite's first checkpoint, and a copy of it without the -wal file looks new.
     checkpoint(connection, whole=True)
-    sent = max(beside.number if beside is not None and beside.id == meta["id"] else 0, int(meta.get("sequence", "0")))
-    if beside is None or not is_new:
-        sequence.write(sent)
-    return sent, is_behind or _was_behind(meta), notes
+    # Never below the number beside it: otherwise a second restore would not be noticed.
+    own = beside.number if beside is not None and beside.id == meta["id"] else 0
+    commits = max(own, int(meta.get("sequence", "0")))
+    if beside is None or not is_new:  # what stands beside a new file tells of a deleted one, until the first commit
+        sequence.write(commits)
+    return commits, is_behind or _was_behind(meta), notes
 
 
 def meta_of(connection: sqlite3.Connection) -> dict[str, str]:

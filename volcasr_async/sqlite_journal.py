@@ -42,8 +42,7 @@ ON CONFLICT (key) DO UPDATE SET
     state = excluded.state, edition = excluded.edition, attempt = excluded.attempt, request_id = excluded.request_id,
     fingerprint = excluded.fingerprint, task = excluded.task, error_class = excluded.error_class,
     error = excluded.error, audio_ms = coalesce(excluded.audio_ms, audio_ms), delivered = 0, updated_at = excluded.updated_at,
-    charged = excluded.charged, account = excluded.account, path = excluded.path,
-    before = excluded.before
+    charged = excluded.charged, account = excluded.account, path = excluded.path, before = excluded.before
 """
 _KEEP = "INSERT OR REPLACE INTO transcript (key, log_id, silent, raw) VALUES (?, ?, ?, ?)"
 _DELIVERED = "UPDATE job SET delivered = 1 WHERE key = ?"
@@ -79,8 +78,7 @@ class SqliteJournal:
         self._opened, self._connection, self._guard = opened, opened.connection, opened.guard
         self._place = path.absolute()  # the process may change its directory meanwhile
         self._inode = self._place.stat().st_ino
-        # Never below the number beside it: otherwise a second restore would not be noticed.
-        self._commits = max(opened.sent, int(meta_of(self._connection).get("sequence", "0")))
+        self._commits = opened.commits
         self._checkpoint_at = time.monotonic() + _CHECKPOINT_S
         self._noted: list[Change | Fact | str] = []
         self._count, self._settled, self._lock = 0, 0, anyio.Lock(fast_acquire=True)
