@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 from charges_kit import (
@@ -29,6 +28,7 @@ from charges_kit import (
 from io_kit import client
 
 from volcasr_async import RetryPolicy, Standard, SubmitUncertain
+from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.testing import Fault, Simulator
 
 pytestmark = pytest.mark.anyio
@@ -97,14 +97,30 @@ async def test_a_missing_task_outlives_its_replacement_that_did_not_leave(journa
     assert once_each(simulator, ONE)
 
 
-@pytest.mark.parametrize("checkpoints", range(0, 40, 4))
-async def test_a_redo_that_is_left_at_once_leaves_what_is_done(journal: Path, checkpoints: int) -> None:
-    """Also while the journal writes down that it may be sent."""
+class SlowJournal:
+    """A journal on a slow disk: each commit takes five seconds."""
+
+    def __init__(self, inner: SqliteJournal) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def settle(self) -> None:
+        await anyio.sleep(5)
+        await self._inner.settle()
+
+
+@pytest.mark.parametrize("after_s", [2, 7, 12])
+async def test_a_redo_that_is_left_at_once_leaves_what_is_done(journal: Path, after_s: float) -> None:
+    """Before the list was looked up, while the journal writes down that it may be sent, and after that."""
     simulator = Simulator()
     await run(simulator, links(4), journal=journal)
-    async with client_over(NoSubmits(simulator)) as asr, asr.batch(links(4), journal=journal, redo=True):
-        for _ in range(checkpoints):
-            await anyio.lowlevel.checkpoint()
+    opened = await SqliteJournal.open(journal)
+    slow: Any = SlowJournal(opened)
+    async with client_over(NoSubmits(simulator)) as asr, asr.batch(links(4), journal=slow, redo=True):
+        await anyio.sleep(after_s)
+    await opened.aclose()
     assert set(rows(journal, "state, charged, attempt")) == {("done", "yes", 0)}
     assert all(rows(journal, "audio_ms"))
 

@@ -106,7 +106,7 @@ async def test_the_task_that_followed_one_that_ended_badly_is_not_submitted_once
     journal: Path, edition: Edition
 ) -> None:
     """The first task ended badly, a second run submitted another, and the journal has lost it."""
-    simulator = Simulator(faults=[Fault("download-failed", times=1)])
+    simulator = Simulator(reuse_charges=True, faults=[Fault("download-failed", times=1)])
     one, told = SIX[:1], {"client_with": {"edition": edition}, "journal": journal}
     assert charged_of(await run(simulator, one, **told)) == {"yes"}
     copy = copy_of(journal)

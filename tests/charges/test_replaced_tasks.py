@@ -7,11 +7,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from charges_kit import V1, client_over, errors, links, names, outcomes_of, rows, run
+from charges_kit import V1, client_over, errors, links, names, outcomes_of, rows, run, warnings_of
 from io_kit import BASE, PAIR, PLAIN, client
 
 from volcasr_async import Flash, Job, Limits, Options, RetryPolicy, Standard, Task, VolcASR
-from volcasr_async.errors import InputError, JournalError, SubmitUncertain, TaskNotFound
+from volcasr_async.errors import InputError, JournalError, SubmitUncertain, TaskNotFound, VolcASRError
 from volcasr_async.journal_file import summary
 from volcasr_async.sqlite_journal import SqliteJournal
 from volcasr_async.testing import Fault, Simulator
@@ -252,3 +252,22 @@ async def test_two_batches_do_not_share_a_journal(tmp_path: Path) -> None:
             assert [outcome async for outcome in batch] == []
     await journal.aclose()
     assert len(simulator.charges) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("unlisted-code", "is raised"), ("html-502", "is sent again"), ("bad-format", "ends the task")]
+)
+async def test_a_submit_that_queries_do_not_find_is_logged(
+    fault: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether it is sent again or its error is raised: a service that has forgotten it would charge for the next one."""
+    simulator = Simulator(faults=[Fault(fault, on="submit" if kind != "ends the task" else "any", times=1)])
+    async with client(simulator) as asr:
+        if kind == "is sent again":
+            assert (await asr.transcribe(PLAIN)).text
+        else:
+            with pytest.raises(VolcASRError) as caught:
+                await asr.transcribe(PLAIN)
+            assert caught.value.charged == ("no" if kind == "is raised" else "yes")
+    lines = [line for line in warnings_of(caplog) if "the service does not know the submit" in line]
+    assert len(lines) == (0 if kind == "ends the task" else 1)
