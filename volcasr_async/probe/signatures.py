@@ -44,7 +44,6 @@ _AT_START: dict[bytes, tuple[str, Kind]] = {
     b"\x00\x00\x00\x0cJXL \r\n\x87\n": ("a JPEG XL image", "image"),
     b"\x00\x00\x00\x0cjP  \r\n\x87\n": ("a JPEG 2000 image", "image"),
     b"gimp xcf": ("a GIMP image", "image"),
-    b"BZh91AY&SY": ("a bzip2 archive", "archive"),
     b"\xfd7zXZ\x00": ("an xz archive", "archive"),
     b"\x28\xb5\x2f\xfd": ("a Zstandard archive", "archive"),
     b"\x04\x22\x4d\x18": ("an LZ4 archive", "archive"),
@@ -105,7 +104,7 @@ _IMAGE_BRANDS = {
     b"heim": "a HEIC image", b"heis": "a HEIC image", b"hevc": "a HEIC image", b"mif1": "a HEIF image",
     b"msf1": "a HEIF image", b"crx ": "a Canon CR3 image",
 }  # fmt: skip
-_IN_ZIP = (
+_IN_ZIP: tuple[tuple[bytes, str, Kind], ...] = (
     (b"mimetypeapplication/epub+zip", "an EPUB book", "document"),
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file", "document"),
     (b"word/", "a Word document", "document"),
@@ -126,7 +125,7 @@ def find_signature(head: bytes) -> Signature | None:
     if not head:
         return None
     if not any(head):
-        return Signature("zeros from its beginning", "zeros")
+        return Signature("a run of zero bytes", "zeros")
     if found := _riff(head) or _iso(head):
         return found
     if by_magic(head) is not None:
@@ -171,7 +170,7 @@ def _structured(head: bytes) -> Signature | None:
         return _zip(head)
     if head[:3] == b"\x1f\x8b\x08" and head[3:4] < b"\x20":
         return Signature("a gzip archive", "archive")
-    if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
+    if head[:3] == b"BZh" and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
         return Signature("a bzip2 archive", "archive")
     if head[257:262] == b"ustar":
         return Signature("a tar archive", "archive")
