@@ -303,21 +303,29 @@ async def test_a_wav_with_a_length_it_does_not_have(tmp_path: Path) -> None:
     rest=st.binary(max_size=80), kind=st.sampled_from([b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt ", b"OggS", b"ID3"])
 )
 @settings(max_examples=60)
-async def test_broken_audio_is_the_services_to_judge(kind: bytes, rest: bytes) -> None:
-    """Bytes that only begin like audio are sent, never a crash of ours."""
-    simulator = Simulator(faults=[Fault("silence")])
+async def test_broken_audio_is_refused_unless_its_format_is_declared(kind: bytes, rest: bytes) -> None:
+    """Bytes that only begin like audio are refused or sent, never a crash of ours; the caller can insist."""
+    simulator = Simulator(faults=[Fault("silence", times=2)])
     async with client(simulator) as asr:
-        assert (await asr.transcribe(kind + rest)).silent
+        try:
+            await asr.transcribe(kind + rest)
+        except InputError as error:
+            assert "declare format=" in str(error)
+            assert not simulator.requests
+        assert (await asr.transcribe(AudioBytes(kind + rest, format="wav"))).silent
 
 
-async def test_an_unknown_container_is_sent_without_a_label() -> None:
+async def test_unknown_bytes_are_sent_without_a_label_and_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """Where neither name nor bytes tell, the service finds out."""
-    simulator = Simulator()
+    simulator = Simulator(faults=[Fault("refuse-busy", on="flash", times=1)])
     async with client(simulator) as asr:
         with pytest.raises(Exception, match="45000151"):
-            await asr.transcribe(b"hello, this is no audio at all")
-    assert simulator.requests["flash"] == 1
+            await asr.transcribe(bytes(range(256)))
+    assert simulator.requests["flash"] == 2
     assert simulator.violations == []
+    [record] = [record for record in caplog.records if record.name == "volcasr_async.audio"]
+    assert record.levelno == logging.WARNING
+    assert "no known audio: it is sent without a format" in record.getMessage()
 
 
 async def test_the_bytes_know_better_than_the_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -328,7 +336,7 @@ async def test_the_bytes_know_better_than_the_name(tmp_path: Path, caplog: pytes
     async with client(simulator) as asr:
         assert (await asr.transcribe(path)).duration_ms == 10_000
     [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "a.mp3 is named like mp3 but holds wav" in record.getMessage()
+    assert "a.mp3: it is named like mp3 but holds wav" in record.getMessage()
     assert simulator.violations == []
 
 
@@ -399,6 +407,8 @@ async def test_a_list_is_no_recording(tmp_path: Path) -> None:
     path.write_text("https://example.com/会议.mp3\n" * 5, "utf-8")
     simulator = Simulator()
     async with client(simulator) as asr:
-        with pytest.raises(InputError, match="is text"):
+        with pytest.raises(
+            InputError, match=r"urls\.txt is not audio but text: https://example.com/会议.mp3 .*a batch"
+        ):
             await asr.transcribe(path)
     assert not simulator.requests

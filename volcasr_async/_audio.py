@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
@@ -13,19 +12,15 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import anyio.to_thread
 
-from volcasr_async.containers import HEAD_BYTES, by_name, contradict
-from volcasr_async.editions import MB, Edition
-from volcasr_async.errors import ConfigurationError, InputError
+from volcasr_async.containers import by_name
+from volcasr_async.editions import Edition
+from volcasr_async.errors import InputError
 from volcasr_async.job import check_format
-from volcasr_async.probe.look import container_of, is_text, read_header
-from volcasr_async.probe.tags import read_tags
-from volcasr_async.probe.verdicts import ADVISED_BYTES
-from volcasr_async.probe.window import Exhausted, Window, opened
+from volcasr_async.probe.admission import admit
+from volcasr_async.probe.window import Window, opened
 from volcasr_async.probe.wire import described
 from volcasr_async.protocol.envelope import PIECE_BYTES
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
-
-_log = logging.getLogger("volcasr_async.audio")
 
 _BLOCK_BYTES = 3 * PIECE_BYTES
 
@@ -64,28 +59,8 @@ async def open_audio(source: AudioFile | AudioBytes | AudioStream, edition: Edit
             return await anyio.to_thread.run_sync(_look_at_bytes, source, edition)
         case AudioStream():
             stream = _StreamUpload(source)
-            _check(stream.size, stream.source.format, source.label, edition)
+            check_format(stream.source.format, edition)
             return stream
-
-
-def _check(size: int, container: str | None, label: str, edition: Edition) -> None:
-    if size > edition.largest_bytes:
-        most = edition.largest_bytes // MB
-        raise InputError(
-            f"{label} has {size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
-            "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
-        )
-    check_format(container, edition)
-    if size > ADVISED_BYTES:
-        _log.warning("%s has %.1f MB; the service advises at most 20 MB inside a request", label, size / MB)
-
-
-def _check_duration(seconds: float | None, edition: Edition) -> None:
-    if seconds is not None and seconds > edition.longest_audio_s:
-        raise InputError(
-            f"the recording lasts {seconds / 3600:.2f} h, the {edition.name} edition takes {edition.longest_audio_s / 3600:.0f} h: "
-            "cut it, or put it behind a link for the standard edition, which takes 5 h"
-        )
 
 
 class _Known(Generic[Local]):
@@ -191,50 +166,15 @@ class _StreamUpload(_Known[AudioStream]):
 
 def _look_at_bytes(source: AudioBytes, edition: Edition) -> Upload:
     """Look at a recording in memory; in a thread as well, for tags may be anywhere in it."""
-    window = Window(io.BytesIO(source.data))
-    container = source.format or container_of(window) or by_name(source.name)
-    _check(window.size, container, source.label, edition)
-    return _BytesUpload(_looked(window, source, container, edition))
+    return _BytesUpload(admit(Window(io.BytesIO(source.data)), source, edition))
 
 
 def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
     """Open it once: size, container, length. In a thread, for a disk may be slow."""
-    path = source.path
-    with opened(path) as file:
+    with opened(source.path) as file:
         version = _Version.of(os.fstat(file.fileno()))  # before anything is read
         window = Window(file)
-        if not window.size:
-            raise InputError(f"{path} is empty: there is nothing to recognise")
-        container = source.format or _container(path, window)
-        if container is None and is_text(window.read_at(0, HEAD_BYTES)):
-            raise InputError(f"{path} is text and no audio; a list of recordings goes to a batch")
-        _check(window.size, container, source.label, edition)
-        return _FileUpload(_looked(window, source, container, edition), window.size, version)
-
-
-def _container(path: Path, window: Window) -> str | None:
-    """The bytes know better than the name; a contradiction is worth a line in the log."""
-    inside, outside = container_of(window), by_name(path.name)
-    if contradict(inside, outside):
-        _log.warning("%s is named like %s but holds %s: it is sent as %s", path, outside, inside, inside)
-    return inside or outside
-
-
-def _looked(window: Window, source: Local, container: str | None, edition: Edition) -> Local:
-    """Refuse what lasts too long, and declare what the header says."""
-    header = read_header(window, container)
-    seconds = header.duration_s if header is not None else None
-    _check_duration(_tag_seconds(window) if container == "mp3" else seconds, edition)
-    return described(source, container, header)
-
-
-def _tag_seconds(window: Window) -> float | None:
-    """Tell how long an MP3 lasts, where the extra [probe] is there to find out."""
-    try:
-        header = read_tags(window, "mp3")
-    except (ConfigurationError, Exhausted):
-        return None
-    return header.duration_s if header is not None else None
+        return _FileUpload(admit(window, source, edition), window.size, version)
 
 
 @asynccontextmanager

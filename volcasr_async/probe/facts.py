@@ -14,6 +14,19 @@ class Header(Struct, frozen=True, kw_only=True):
     rate: int | None = None
     bits: int | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Those of the problems that a caller should know before it is sent."""
+    missing: float = 0.0
+    """The share of the promised audio that is not there, 0 to 1."""
+    wrapped: str | None = None
+    """The format of the whole recording that is inside, where the outer header stands for samples."""
+
+
+class Damage(Struct, frozen=True):
+    """Why a recording is not worth sending, and what to do."""
+
+    what: str
+    cure: str
 
 
 class Probe(Struct, frozen=True, kw_only=True):
@@ -33,15 +46,22 @@ class Probe(Struct, frozen=True, kw_only=True):
     rate: int | None = None
     bits: int | None = None
     bitrate: int | None = None
+    foreign: str | None = None
+    """What it is, where it is known and no audio: "a JPEG image", "an HTML page". It is never sent."""
+    damage: str | None = None
+    """Why it is not sent unless its `format` is declared: it is cut off, has no samples, or its header cannot be read."""
+    cure: str | None = None
+    """What to do about `foreign` or `damage`."""
     is_text: bool = False
     """Whether it is text and no audio."""
     is_broken: bool = False
     """Whether it bears the name or mark of a container whose header cannot be read."""
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Those of the problems that are logged as a warning when it is sent."""
 
 
 EMPTY = "it is empty"
-TEXT = "it is text and no audio"
 
 
 def broken(container: str | None) -> str:

@@ -8,18 +8,25 @@ from pathlib import Path, PurePath
 from msgspec.structs import replace
 
 from volcasr_async.containers import HEAD_BYTES, by_magic, by_name, contradict, tag_bytes
-from volcasr_async.errors import InputError
-from volcasr_async.probe.facts import EMPTY, TEXT, Header, Probe, broken
+from volcasr_async.errors import ConfigurationError, InputError
+from volcasr_async.probe.damage import find_damage
+from volcasr_async.probe.facts import EMPTY, Damage, Header, Probe, broken
 from volcasr_async.probe.frames import read_aac, read_amr
 from volcasr_async.probe.ogg import read_ogg
+from volcasr_async.probe.signatures import SIGNATURE_BYTES, Signature, cure_of, find_signature
 from volcasr_async.probe.tags import read_tags
 from volcasr_async.probe.wav import read_wav
 from volcasr_async.probe.window import Exhausted, Window, opened
-from volcasr_async.sources import AudioBytes, AudioFile
+from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
+
+Local = AudioFile | AudioBytes | AudioStream
 
 RAW = frozenset({"pcm", "raw"})
 _TAGGED = frozenset({"mp3", "m4a", "mp4", "flac", "wma", "aiff"})
 _SELF_TOLD = frozenset({"wav", "ogg", "spx", "amr", "aac"})
+_LEAST_TEXT_BYTES = 64
+"""Fewer bytes than these are text by chance, where the name says that they are raw samples."""
+_PLACES, _PLACE_BYTES = 64, 1024
 _RATE, _BITS, _CHANNELS = 16000, 16, 1  # the service's defaults (doc 2606791, 4.2)
 
 
@@ -33,9 +40,9 @@ def probe(source: AudioFile | AudioBytes | PurePath | str | bytes) -> Probe:
     """
     given = _given(source)
     if isinstance(given, AudioBytes):
-        return _look(Window(io.BytesIO(given.data)), given)
+        return examine(Window(io.BytesIO(given.data)), given, needs_tags=True)
     with opened(given.path) as file:
-        return _look(Window(file), given)
+        return examine(Window(file), given, needs_tags=True)
 
 
 def container_of(window: Window) -> str | None:
@@ -60,12 +67,6 @@ def read_header(window: Window, container: str | None) -> Header | None:
             return None
 
 
-def is_text(head: bytes) -> bool:
-    """Tell a list or a page, given by mistake, from samples."""
-    text = head.decode("utf-8", "ignore")  # the last character may be cut
-    return len(text.encode()) >= len(head) - 3 and all(c.isprintable() or c.isspace() for c in text)
-
-
 def _given(source: object) -> AudioFile | AudioBytes:
     match source:
         case AudioFile() | AudioBytes():
@@ -82,37 +83,106 @@ def _given(source: object) -> AudioFile | AudioBytes:
             )
 
 
-def _look(window: Window, given: AudioFile | AudioBytes) -> Probe:
-    name = given.path.name if isinstance(given, AudioFile) else given.name
-    found = Probe(name=str(given.path) if isinstance(given, AudioFile) else given.name, size=window.size)
+def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe:
+    """Find out what *source* is, and whether it is to be sent. The one decision for `probe` and for what is sent.
+
+    *window* shows its bytes, or only the first of them (`Window.of_head`). Where MP3, M4A and the like need the extra
+    `[probe]` and it is missing, raise `ConfigurationError` if *needs_tags*, else leave open what it would tell.
+    """
+    label = str(source.path) if isinstance(source, AudioFile) else source.name
+    found = Probe(name=label, size=window.size)
     if not window.size:
         return replace(found, problems=(EMPTY,))
-    inside, outside = container_of(window), by_name(name)
-    container = given.format or inside or outside
-    found = replace(found, container=container, problems=_mismatches(given.format, inside, outside))
+    head = window.read_at(0, SIGNATURE_BYTES)
+    outside = by_name(source.path.name if isinstance(source, AudioFile) else source.name)
+    foreign = _foreign(window, head, source, outside)
+    if foreign is not None:
+        return _told_foreign(found, foreign)
+    inside = container_of(window)
+    container = source.format or inside or outside
+    mismatches = _mismatches(source.format, inside, outside)
+    found = replace(found, container=container, problems=mismatches, warnings=mismatches)
+    if inside is None and source.format is None and outside not in RAW:
+        found = _warned(found, _unknown(outside))
     if container is None:
-        text = is_text(window.read_at(0, HEAD_BYTES))
-        problem = TEXT if text else "neither its bytes nor its name tell what it is"
-        return replace(found, is_text=text, problems=(problem,))
-    header = _raw(given, window.size) if container in RAW else _header(window, container)
-    return _told(found, header)
+        return found
+    if container in RAW:
+        return _told(found, _raw(source, window.size))
+    header = _header(window, container, needs_tags=needs_tags)
+    damage = find_damage(window, container, header)
+    return _damaged(_told(found, header), damage, insists=source.format is not None)
+
+
+def _foreign(window: Window, head: bytes, source: Local, outside: str | None) -> Signature | None:
+    """Find what is no audio. The caller's word that it is raw samples is last: they may begin with any bytes."""
+    said = (source.rate, source.bits, source.channel)
+    if source.format in RAW or source.codec is not None:
+        return None
+    found = find_signature(head)
+    if found is None:
+        return None
+    is_raw = source.format is None and (outside in RAW or any(value is not None for value in said))
+    if is_raw and (found.kind == "zeros" or len(head) < _LEAST_TEXT_BYTES):
+        return None
+    if found.kind == "zeros" and not _is_zeros(window):
+        return None
+    return found
+
+
+def _is_zeros(window: Window) -> bool:
+    """Look at some places: a recording may begin with a second of zeros, a file that never arrived has nothing else."""
+    step = max(window.size // _PLACES, 1)
+    return not any(any(window.read_at(at, _PLACE_BYTES)) for at in range(0, window.size, step))
+
+
+def _told_foreign(found: Probe, foreign: Signature) -> Probe:
+    said = f"it is {foreign.name}" + (f": {foreign.detail}" if foreign.detail else "")
+    return replace(
+        found,
+        foreign=foreign.name,
+        cure=cure_of(foreign),
+        is_text=foreign.kind == "text",
+        problems=(said,),
+    )
+
+
+def _unknown(outside: str | None) -> str:
+    sent = f"as {outside}, like its name" if outside else "without a format, for the service to find out"
+    return f"its first bytes are those of no known audio: it is sent {sent}"
+
+
+def _damaged(found: Probe, damage: Damage | None, *, insists: bool) -> Probe:
+    if damage is None:
+        return found
+    problems = tuple(dict.fromkeys((*found.problems, damage.what)))
+    if insists:
+        return replace(found, problems=problems, warnings=(*found.warnings, damage.what))
+    cure = f'{damage.cure}, or declare format="{found.container}" to send it as it is'
+    return replace(found, problems=problems, damage=damage.what, cure=cure)
+
+
+def _warned(found: Probe, text: str) -> Probe:
+    return replace(found, problems=(*found.problems, text), warnings=(*found.warnings, text))
 
 
 def _mismatches(said: str | None, inside: str | None, outside: str | None) -> tuple[str, ...]:
-    problems = []
-    if contradict(inside, outside):
-        problems.append(f"it is named like {outside} but holds {inside}")
     if contradict(inside, said):
-        problems.append(f"it is said to be {said} but holds {inside}")
-    return tuple(problems)
+        return (f"it is said to be {said} but holds {inside}",)
+    if said is None and contradict(inside, outside):
+        return (f"it is named like {outside} but holds {inside}",)
+    return ()
 
 
-def _header(window: Window, container: str) -> Header | None:
+def _header(window: Window, container: str, *, needs_tags: bool) -> Header | None:
     if container not in _TAGGED:
         return read_header(window, container)
     try:
         return read_tags(window, container)
     except Exhausted:
+        return None
+    except ConfigurationError:
+        if needs_tags:
+            raise
         return None
 
 
@@ -131,10 +201,11 @@ def _told(found: Probe, header: Header | None) -> Probe:
         bits=header.bits,
         bitrate=round(found.size * 8 / seconds) if seconds else None,
         problems=(*found.problems, *header.problems),
+        warnings=(*found.warnings, *header.warnings),
     )
 
 
-def _raw(given: AudioFile | AudioBytes, size: int) -> Header:
+def _raw(given: Local, size: int) -> Header:
     """Tell what the caller said of bare samples; nothing is guessed unless one of the three was said."""
     if given.codec == "opus":
         return Header(codec="opus", rate=given.rate, channels=given.channel)

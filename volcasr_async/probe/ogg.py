@@ -14,6 +14,7 @@ _NOWHERE = (1 << 64) - 1
 _LATE_S = 60.0
 """The first page with sound ends long before this, unless the recording joined a stream that had run for a while."""
 _OPUS_HZ = 48_000
+_CUT_OFF = "it is cut off within a page: the end of the recording is missing, nobody knows how much"
 
 
 class _Page(Struct, frozen=True):
@@ -43,15 +44,22 @@ def read_ogg(window: Window) -> Header | None:
     if serial is None or stream is None:
         return Header(problems=tuple(problems))
     begun = next((p.granule for p in pages if p.serial == serial and p.granule not in (0, _NOWHERE)), 0)
-    last = _last_page(window)
+    last, is_cut = _last_page(window)
     if last is None or last.granule == _NOWHERE:
         return replace(stream.header, problems=(*problems, "its end cannot be read"))
     if last.serial not in streams:
         problems.append("it is several recordings in a row, so its length is not known")
         return replace(stream.header, problems=tuple(problems))
-    if not last.flags & 4:
+    if is_cut:
+        problems.append(_CUT_OFF)
+    elif not last.flags & 4:
         problems.append("it has no mark of its end: it may be cut off")
-    return replace(stream.header, duration_s=_duration(stream, begun, last.granule), problems=tuple(problems))
+    return replace(
+        stream.header,
+        duration_s=_duration(stream, begun, last.granule),
+        problems=tuple(problems),
+        warnings=(_CUT_OFF,) if is_cut else (),
+    )
 
 
 def _duration(stream: _Stream, begun: int, ended: int) -> float | None:
@@ -74,15 +82,20 @@ def _first_pages(window: Window) -> list[_Page]:
     return pages
 
 
-def _last_page(window: Window) -> _Page | None:
-    """Find the last page that says a time; pages that only carry on a packet say none."""
+def _last_page(window: Window) -> tuple[_Page | None, bool]:
+    """Find the last page that says a time, and tell whether the file ends within a page.
+
+    Pages that only carry on a packet say no time.
+    """
     tail = window.read_at(max(window.size - _TAIL_BYTES, 0), _TAIL_BYTES)
-    at = len(tail)
+    at, is_cut = len(tail), False
     while (at := tail.rfind(b"OggS", 0, at)) >= 0:
         page = _page(tail[at : at + 27 + 255 + 64])
+        if page is None or at + page.length > len(tail):
+            is_cut = True
         if page is not None and page.granule != _NOWHERE:
-            return page
-    return None
+            return page, is_cut
+    return None, is_cut
 
 
 def _page(data: bytes) -> _Page | None:

@@ -24,13 +24,15 @@ Kind = Literal[
 class Signature(Struct, frozen=True):
     """A type of file that is known, and is no audio that any edition takes.
 
-    `name` fits into a sentence, such as "a JPEG image" or "an HTML page". `detail` is the beginning of a text, or the title
+    `name` fits into a sentence, such as "a JPEG image" or "an HTML page". `cure` is what to do, where that is more than the
+    kind says. `detail` is the beginning of a text, or the title
     of a page: one line, at most 60 characters, without control characters, queries of URLs and anything like a key.
     """
 
     name: str
     kind: Kind
     detail: str | None = None
+    cure: str | None = None
 
 
 _AT_START: dict[bytes, tuple[str, Kind]] = {
@@ -93,7 +95,7 @@ _AT_START: dict[bytes, tuple[str, Kind]] = {
     b"DHAV": ("a Dahua video", "video"),
     b"#!SILK_V3": ("a SILK voice message", "voice"),
     b"\x02#!SILK_V3": ("a SILK voice message of WeChat", "voice"),
-    b"\x00\x05\x16\x07": ("an AppleDouble file of macOS, which holds attributes of another file", "system"),
+    b"\x00\x05\x16\x07": ("an AppleDouble file of macOS", "system"),
     b"\x00\x05\x16\x00": ("an AppleSingle file of macOS", "system"),
     b"\x00\x00\x00\x01Bud1": ("a .DS_Store file of macOS", "system"),
     b"\x4c\x00\x00\x00\x01\x14\x02\x00": ("a Windows shortcut", "system"),
@@ -115,6 +117,26 @@ _IN_ZIP: tuple[tuple[bytes, str, Kind], ...] = (
 )
 _MPEG_PACKET_BYTES = (188, 192, 204)
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
+
+
+_CURES: dict[Kind, str] = {
+    "text": "Choose the recording; a list of recordings goes to a batch",
+    "image": "Choose the recording",
+    "archive": "Unpack it, and choose the recording in it",
+    "document": "Choose the recording",
+    "program": "Choose the recording",
+    "database": "Choose the recording",
+    "playlist": "Choose the recordings that it lists",
+    "video": "Extract its sound, for example with ffmpeg -i in -vn -c:a libopus out.ogg",
+    "voice": "Decode it to WAV first, for example with pilk or silk-v3-decoder",
+    "zeros": 'Download or copy it again; for raw samples declare format="pcm"',
+    "system": "Leave it out: it belongs to the file system and holds no sound",
+}
+
+
+def cure_of(signature: Signature) -> str:
+    """Return what to do about a file that is no audio."""
+    return signature.cure or _CURES[signature.kind]
 
 
 def find_signature(head: bytes) -> Signature | None:
@@ -140,7 +162,7 @@ def find_signature(head: bytes) -> Signature | None:
 
 
 def _signature_of_text(text: TextFile) -> Signature:
-    return Signature(text.name, text.kind, text.detail)
+    return Signature(text.name, text.kind, text.detail, text.cure)
 
 
 def _riff(head: bytes) -> Signature | None:

@@ -6,18 +6,15 @@ import math
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from volcasr_async.errors import ConfigurationError
+from volcasr_async.probe.atoms import read_atoms
 from volcasr_async.probe.facts import LONGEST_S, MOST_BITS, MOST_CHANNELS, MOST_HZ, Header, believable
 from volcasr_async.probe.window import Window
 
 if TYPE_CHECKING:
     from tinytag import TinyTag
 
-_MOST_ATOMS = 200
-_WHOLE = 0.98
-"""An MP3 whose bytes are fewer than this share of what its first frame promises is not whole."""
 _ATOMIC = frozenset({"m4a", "mp4"})
 _CODECS = {"mp4a.40": "aac", "alac": "alac"}
-_CUT_OFF = "it is cut off: it ends before its header says"
 
 
 def read_tags(window: Window, container: str) -> Header | None:
@@ -38,21 +35,18 @@ def read_tags(window: Window, container: str) -> Header | None:
         return _mp4(window, tag)
     if not tag.samplerate:
         return None
-    problems = (_CUT_OFF,) if container == "mp3" and _is_short(window, tag) else ()
     return Header(
         codec="pcm" if container == "aiff" else container,
         duration_s=_seconds(tag.duration),
         channels=believable(tag.channels, MOST_CHANNELS),
         rate=believable(tag.samplerate, MOST_HZ),
         bits=believable(tag.bitdepth, MOST_BITS),
-        problems=problems,
     )
 
 
 def _mp4(window: Window, tag: TinyTag) -> Header | None:
     """Read an MP4; without its index, which may stand at its end, it is none."""
-    names, ends_early = _atoms(window)
-    if b"moov" not in names:
+    if not read_atoms(window).has_index:
         return None
     mime = (tag.mime_type or "").lower()
     return Header(
@@ -60,33 +54,9 @@ def _mp4(window: Window, tag: TinyTag) -> Header | None:
         duration_s=_seconds(tag.duration),
         rate=believable(tag.samplerate, MOST_HZ),
         # No channels: the field says 2 whatever is inside (ISO 14496-12 calls it a template).
-        problems=(_CUT_OFF,) if ends_early else (),
     )
 
 
 def _seconds(found: float | None) -> float | None:
     """Believe a length; what was streamed has 0 there (FLAC, fragmented MP4)."""
     return float(found) if found is not None and math.isfinite(found) and 0 < found < LONGEST_S else None
-
-
-def _is_short(window: Window, tag: TinyTag) -> bool:
-    """Compare the bytes with what the first frame of an MP3 promises."""
-    return bool(tag.bitrate and tag.duration and window.size < _WHOLE * tag.bitrate * 125 * tag.duration)
-
-
-def _atoms(window: Window) -> tuple[set[bytes], bool]:
-    """Name the outermost atoms of an MP4 that are whole, and tell whether another one ends beyond the file."""
-    names: set[bytes] = set()
-    at = 0
-    for _ in range(_MOST_ATOMS):
-        head = window.read_at(at, 16)
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:
-            size = int.from_bytes(head[8:16], "big")
-        if len(head) < 8 or size < 8:  # the end, or an atom that goes on to it
-            break
-        at += size
-        if at > window.size:
-            return names, True
-        names.add(head[4:8])
-    return names, False

@@ -27,7 +27,14 @@ class TextFile(Struct, frozen=True):
     name: str
     kind: TextKind = "text"
     detail: str | None = None
+    cure: str | None = None
 
+
+_ANSWERED = (
+    "Look at where it was downloaded from: the server answered with an error, or with a page, instead of the recording"
+)
+_DECODE = "Decode it first: base64.b64decode(data)"
+_DECODE_URI = 'Decode what follows the comma: base64.b64decode(uri.partition(",")[2])'
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -164,13 +171,13 @@ def _kind_of(text: str) -> TextFile:
         return TextFile("a script", "program")
     if _HTML.match(begin):
         title = _TITLE.search(begin)
-        return TextFile("an HTML page", detail=_quote(_visible(title[2] if title else begin)))
+        return TextFile("an HTML page", detail=_quote(_visible(title[2] if title else begin)), cure=_ANSWERED)
     if begin.startswith("<") and _XML.match(begin):
         return _xml(begin)
     if _DATA_URI.match(begin):
-        return TextFile("a data URI, which holds the recording as base64 text")
+        return TextFile("a data URI", cure=_DECODE_URI)
     if (wrapped := decode_base64(begin)) is not None and (container := by_magic(wrapped[:HEAD_BYTES])):
-        return TextFile(f"base64 text of a recording ({container})")
+        return TextFile(f"base64 text of a recording ({container})", cure=_DECODE)
     return _plain(begin)
 
 
@@ -182,12 +189,12 @@ def _plain(text: str) -> TextFile:
         if text[: len(mark)].lower() == mark.lower():
             return TextFile(name, "playlist")
     if text.startswith("version https://git-lfs.github.com/spec/"):
-        return TextFile("a Git LFS pointer, not the file itself")
+        return TextFile("a Git LFS pointer", cure="Fetch the file that it stands for: git lfs pull")
     if text.startswith("WEBVTT") or _SUBTITLE.match(text):
         return TextFile("a subtitle file")
     if _JSON.match(text):
         said = _JSON_SAID.search(text)
-        return TextFile("JSON text", detail=_quote(said[1].replace('\\"', '"')) if said else None)
+        return TextFile("JSON text", detail=_quote(said[1].replace('\\"', '"')) if said else None, cure=_ANSWERED)
     return TextFile("text", detail=_quote(text))
 
 
@@ -197,7 +204,7 @@ def _xml(text: str) -> TextFile:
     if re.search(r"<(?:\w+:)?playlist\b|<asx\b", text, re.IGNORECASE):
         return TextFile("an XSPF or ASX playlist", "playlist")
     said = " ".join(found[2] for found in _XML_CODE.finditer(text))
-    return TextFile("an XML text", detail=_quote(_visible(said or text)))
+    return TextFile("XML text", detail=_quote(_visible(said or text)), cure=_ANSWERED)
 
 
 def decode_base64(text: str) -> bytes | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from volcasr_async.editions import HOUR_S, MB, AucV1, Edition, Flash, Idle, Standard
-from volcasr_async.probe.facts import EMPTY, TEXT, Probe, broken
+from volcasr_async.probe.facts import EMPTY, Probe
 
 ADVISED_BYTES = 20 * MB
 """Doc 1631584: audio inside a request is best within 20 MB, by the uplink."""
@@ -58,23 +58,28 @@ def _against(probe: Probe, kind: type[Edition]) -> Iterator[tuple[str, str]]:
     if not probe.size:
         yield EMPTY, "record it again"
         return
-    if probe.is_text:
-        yield TEXT, "a list of recordings goes to a batch"
+    if probe.foreign is not None:
+        yield probe.problems[0], str(probe.cure)
         return
-    if probe.is_broken:
-        yield broken(probe.container), "open it in a player, and export or convert it anew"
+    if probe.damage is not None:
+        yield probe.damage, str(probe.cure)
     if probe.container is not None and not _takes(kind, probe.container):
         yield f"{probe.container} is not taken", _conversion(probe, kind)
-    if _over(probe.size, kind.largest_bytes, kind):
+    if is_too_large(probe.size, kind):
         yield f"{probe.size / MB:.1f} MB are too much, {kind.largest_bytes // MB} MB are taken", _smaller(probe, kind)
-    if probe.duration_s is not None and _over(probe.duration_s, kind.longest_audio_s, kind):
+    if probe.duration_s is not None and is_too_long(probe.duration_s, kind):
         hours = f"{kind.longest_audio_s / HOUR_S:.0f} h"
         yield f"{probe.duration_s / HOUR_S:.2f} h are too long, {hours} are taken", _shorter(probe, kind)
 
 
-def _over(value: float, limit: float, kind: type[Edition]) -> bool:
-    """Flash says "at most", the editions that take links say "less than"."""
-    return value > limit if kind is Flash else value >= limit
+def is_too_large(size: int, kind: type[Edition] | Edition) -> bool:
+    """Tell whether the edition takes no recording of *size* bytes: flash says "at most", the others say "less than"."""
+    return size > kind.largest_bytes if kind.name == Flash.name else size >= kind.largest_bytes
+
+
+def is_too_long(seconds: float, kind: type[Edition] | Edition) -> bool:
+    """Tell whether the edition takes no recording of *seconds*: flash says "at most", the others say "less than"."""
+    return seconds > kind.longest_audio_s if kind.name == Flash.name else seconds >= kind.longest_audio_s
 
 
 def _takes(kind: type[Edition], container: str) -> bool:

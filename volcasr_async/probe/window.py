@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from volcasr_async.errors import InputError
 
@@ -22,14 +23,24 @@ class Exhausted(Exception):
 class Window:
     """Reads, seeks and tells like a file; asks for no more bytes than there are, and raises `Exhausted` at its end.
 
-    A plain file allocates what it is asked for, and a header of four bytes can ask for 4 GB.
+    A plain file allocates what it is asked for, and a header of four bytes can ask for 4 GB. `is_whole` is False where only
+    the first bytes can be read, although `size` counts all of them.
     """
 
     def __init__(self, file: BinaryIO, *, most_bytes: int = _MOST_BYTES, most_steps: int = _MOST_STEPS) -> None:
         self._file = file
         self.size: int = file.seek(0, os.SEEK_END)
+        self.is_whole = True
         self._at = 0
         self._bytes_left, self._steps_left = most_bytes, most_steps
+
+    @classmethod
+    def of_head(cls, head: bytes, size: int) -> Self:
+        """Look at *head*, the first bytes of a stream that will have *size* bytes."""
+        window = cls(io.BytesIO(head))
+        window.is_whole = size <= len(head)
+        window.size = size
+        return window
 
     def read(self, count: int = -1) -> bytes:
         """Read up to *count* bytes, fewer at the end."""

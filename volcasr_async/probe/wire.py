@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from volcasr_async.probe.facts import Header
+from volcasr_async.probe.facts import Header, Probe
 from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
 
 Local = TypeVar("Local", AudioFile, AudioBytes, AudioStream)
@@ -16,14 +16,14 @@ _CHANNELS = (1, 2)
 _FULLEST_HZ = 192_000
 
 
-def described(source: Local, container: str | None, header: Header | None) -> Local:
+def described(source: Local, container: str | None, header: Header | Probe | None) -> Local:
     """Declare what the recording says about itself, where the caller said nothing; the caller's word is last."""
     found = {"format": container, **_fields(container, header)}
     unsaid = {name: value for name, value in found.items() if value is not None and getattr(source, name) is None}
     return replace(source, **unsaid) if unsaid else source
 
 
-def _fields(container: str | None, header: Header | None) -> dict[str, str | int | None]:
+def _fields(container: str | None, header: Header | Probe | None) -> dict[str, str | int | None]:
     """Take what the header says and the service's table knows, and nothing else.
 
     The service's defaults are raw samples, 16000 Hz, 16 bits, mono: an 8 kHz stereo WAV, or Opus, has to say so. Compressed

@@ -1,0 +1,39 @@
+"""The outermost atoms of an MP4."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from volcasr_async.probe.window import Window
+
+_MOST_ATOMS = 200
+
+
+class Atoms(Struct, frozen=True):
+    """The names of the outermost atoms that are whole, and how many bytes are missing from the last one."""
+
+    names: frozenset[bytes]
+    missing: int = 0
+
+    @property
+    def has_index(self) -> bool:
+        """Whether the index is there: without it, nothing inside can be found."""
+        return b"moov" in self.names
+
+
+def read_atoms(window: Window) -> Atoms:
+    """Walk over the outermost atoms of an MP4."""
+    names: set[bytes] = set()
+    at = 0
+    for _ in range(_MOST_ATOMS):
+        head = window.read_at(at, 16)
+        size = int.from_bytes(head[:4], "big")
+        if size == 1:
+            size = int.from_bytes(head[8:16], "big")
+        if len(head) < 8 or size < 8:  # the end, or an atom that goes on to it
+            break
+        at += size
+        if at > window.size:
+            return Atoms(frozenset(names), at - window.size)
+        names.add(head[4:8])
+    return Atoms(frozenset(names))
