@@ -12,7 +12,9 @@ HEAD_BYTES = 64
 _SUFFIXES = {
     ".wav": "wav", ".wave": "wav", ".mp3": "mp3", ".ogg": "ogg", ".oga": "ogg", ".opus": "ogg", ".pcm": "pcm",
     ".raw": "raw", ".spx": "spx", ".amr": "amr", ".aac": "aac", ".m4a": "m4a", ".mp4": "mp4", ".flac": "flac",
-    ".webm": "webm", ".weba": "webm", ".wma": "wma", ".aif": "aiff", ".aiff": "aiff", ".caf": "caf",
+    ".webm": "webm", ".weba": "webm", ".wma": "wma", ".aif": "aiff", ".aiff": "aiff", ".caf": "caf", ".m4b": "m4a",
+    ".mka": "mkv", ".mkv": "mkv", ".au": "au", ".snd": "au", ".ape": "ape", ".ac3": "ac3", ".eac3": "ac3", ".dsf": "dsf",
+    ".dff": "dff", ".wv": "wv", ".tta": "tta", ".voc": "voc", ".w64": "w64", ".mid": "midi", ".midi": "midi",
 }  # fmt: skip
 
 
@@ -22,6 +24,17 @@ _MARKS = {
     b"\x1a\x45\xdf\xa3": "webm",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "wma",  # any ASF
     b"caff": "caf",
+    b".snd": "au",
+    b"MAC ": "ape",
+    b"DSD ": "dsf",
+    b"FRM8": "dff",
+    b"wvpk": "wv",
+    b"TTA1": "tta",
+    b"Creative Voice File": "voc",
+    b"riff\x2e\x91\xcf\x11": "w64",
+    b"MThd": "midi",
+    b".SoX": "sox",
+    b"ADIF": "aac",
 }
 
 
@@ -35,7 +48,9 @@ def by_magic(head: bytes) -> str | None:
         return "m4a" if head[8:11] in (b"M4A", b"M4B") else "mp4"
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
-    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None) or _mpeg(head)
+    if head[:4] == b"\x1a\x45\xdf\xa3" and b"matroska" in head:
+        return "mkv"
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), None) or _mpeg(head) or _ac3(head)
 
 
 def by_name(name: str) -> str | None:
@@ -60,6 +75,14 @@ def tag_bytes(head: bytes) -> int:
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
     return 10 + size
+
+
+def _ac3(head: bytes) -> str | None:
+    """AC-3 and E-AC-3 share a sync word of two bytes; the fields behind it have values that are not used."""
+    if head[:2] != b"\x0b\x77" or len(head) < 6 or not 8 <= head[5] >> 3 <= 16:
+        return None
+    is_extended = head[5] >> 3 > 10
+    return "ac3" if is_extended or (head[4] >> 6 != 3 and head[4] & 0x3F < 38) else None
 
 
 def _mpeg(head: bytes) -> str | None:

@@ -16,10 +16,12 @@ from volcasr_async.cli.console import FAILED, WRONG_USAGE, complain, plain
 from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.report import ReportFormat
+from volcasr_async.cli.words import in_flags
 from volcasr_async.editions import EDITION_NAMES, MB
 from volcasr_async.errors import InputError
 from volcasr_async.probe import Probe, Verdict, verdicts
 from volcasr_async.probe import probe as look
+from volcasr_async.probe.facts import sentence
 from volcasr_async.sources import AudioFile
 
 if TYPE_CHECKING:
@@ -200,7 +202,9 @@ def _word(verdict: Verdict) -> str:
 def _facts(probe: Probe) -> tuple[str, ...]:
     """Put into words: what it is, length, rate, channels, bits, size."""
     inside = probe.codec if probe.codec != probe.container else None
-    kind = "text" if probe.is_text else " ".join(part for part in (probe.container, inside) if part)
+    kind = " ".join(part for part in (probe.container, inside) if part)
+    if probe.foreign is not None:
+        kind = probe.foreign.removeprefix("an ").removeprefix("a ")
     numbers = (probe.rate, probe.channels, probe.bits)
     return (
         kind or "unknown",
@@ -229,7 +233,7 @@ def _remarks(found: list[Looked]) -> dict[tuple[str, ...], list[str]]:
     about: dict[str, list[str]] = {}
     for one in found:
         for remark in _said(one):
-            about.setdefault(plain(remark), []).append(plain(one.probe.name))
+            about.setdefault(in_flags(plain(remark)), []).append(plain(one.probe.name))
     gathered: dict[tuple[str, ...], list[str]] = {}
     for remark, names in about.items():
         gathered.setdefault(tuple(names), []).append(remark)
@@ -238,8 +242,8 @@ def _remarks(found: list[Looked]) -> dict[tuple[str, ...], list[str]]:
 
 def _said(one: Looked) -> Iterator[str]:
     """Bring what is odd, then what the editions say: once what several of them say."""
-    reasons = {reason for verdict in one.verdicts.values() for reason in verdict.reasons}
-    yield from (problem for problem in one.probe.problems if problem not in reasons)
+    later = {text for verdict in one.verdicts.values() for text in (*verdict.reasons, *verdict.warnings)}
+    yield from (problem for problem in one.probe.problems if problem not in later)
     editions: dict[str, list[str]] = {}
     for name, verdict in one.verdicts.items():
         for text in (*_refusal(verdict), *verdict.warnings):
@@ -250,7 +254,7 @@ def _said(one: Looked) -> Iterator[str]:
 
 def _refusal(verdict: Verdict) -> Iterator[str]:
     if verdict.cure is not None:
-        yield f"{', and '.join(verdict.reasons)}. {verdict.cure[:1].upper()}{verdict.cure[1:]}"
+        yield f"{sentence(', and '.join(verdict.reasons))} {verdict.cure[:1].upper()}{verdict.cure[1:]}"
 
 
 def _sum(found: list[Looked]) -> str:

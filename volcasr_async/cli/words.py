@@ -31,6 +31,12 @@ _EXACT = {
     "AudioUrl(url)": "the link",
     "ApiKey(key)": "the API key",
     "Leave format= out": "Leave --audio-format out",
+    ", or declare format=": ", or give --audio-format ",
+    "for raw samples declare format=": "for raw samples give --audio-format ",
+    "Decode it first: base64.b64decode(data)": "Decode it first: base64 -d FILE > RECORDING",
+    'Decode what follows the comma: base64.b64decode(uri.partition(",")[2])': (
+        "Decode what follows the comma: cut -d, -f2 FILE | base64 -d > RECORDING"
+    ),
 }
 _CALLS = (
     (re.compile(r"\b(?:AucV1|Standard|Idle|Flash)\((cluster|resource_id)\)"), lambda m: _flag(m[1])),

@@ -8,7 +8,7 @@ from typing import TypeVar
 from volcasr_async.editions import HOUR_S, MB, Edition
 from volcasr_async.errors import InputError
 from volcasr_async.job import check_format
-from volcasr_async.probe.facts import Probe
+from volcasr_async.probe.facts import Probe, sentence
 from volcasr_async.probe.look import examine
 from volcasr_async.probe.verdicts import ADVISED_BYTES, is_too_large, is_too_long
 from volcasr_async.probe.window import Window
@@ -37,7 +37,7 @@ def _check(found: Probe, label: str, edition: Edition) -> None:
         raise InputError(f"{label} is empty: there is nothing to recognise")
     if found.foreign is not None:
         what = found.problems[0].removeprefix("it is ")
-        raise InputError(f"{label} is not audio but {what}. {found.cure}")
+        raise InputError(f"{label} is not audio but {sentence(what)} {found.cure}")
     if is_too_large(found.size, edition):
         most = edition.largest_bytes // MB
         raise InputError(

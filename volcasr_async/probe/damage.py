@@ -40,7 +40,7 @@ def _damage_told(window: Window, container: str, header: Header) -> Damage | Non
             f"Copy the {header.wrapped.upper()} out of it, for example with ffmpeg -i in.wav -c copy out.{header.wrapped}",
         )
     if header.duration_s == 0 and window.is_whole:
-        return Damage(f"it has a {container} header and no audio", "Record or download it again")
+        return Damage(f"it has a header ({container}) and no audio", "Record or download it again")
     if header.missing > MOST_MISSING:
         [what, *_] = [problem for problem in header.problems if "cut off" in problem]
         return Damage(what, _AGAIN)

@@ -62,6 +62,13 @@ class Probe(Struct, frozen=True, kw_only=True):
 
 
 EMPTY = "it is empty"
+HOLDS = " but holds "
+"""What every sentence about a wrong name or format contains."""
+
+
+def sentence(text: str) -> str:
+    """End *text* with one full stop; a quotation in it may have brought its own."""
+    return text if text.endswith((".", "!", "?", "。")) else text + "."
 
 
 def broken(container: str | None) -> str:

@@ -33,6 +33,8 @@ def read_amr(window: Window) -> Header | None:
 def read_aac(window: Window, begin: int = 0) -> Header | None:
     """Read AAC in ADTS frames from *begin*; `None` where there is no whole frame header."""
     data = window.read_at(begin, _SAMPLE_BYTES)
+    if data.startswith(b"ADIF"):  # one header for all frames, without their number
+        return Header(codec="aac")
     at, blocks = 0, 0
     while at + 7 <= len(data) and data[at] == 0xFF and data[at + 1] & 0xF6 == 0xF0:
         size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from volcasr_async.containers import HEAD_BYTES, by_magic, by_name, contradict, tag_bytes
 from volcasr_async.errors import ConfigurationError, InputError
 from volcasr_async.probe.damage import find_damage
-from volcasr_async.probe.facts import EMPTY, Damage, Header, Probe, broken
+from volcasr_async.probe.facts import EMPTY, HOLDS, Damage, Header, Probe, broken
 from volcasr_async.probe.frames import read_aac, read_amr
+from volcasr_async.probe.mpeg import begins_with_frames
 from volcasr_async.probe.ogg import read_ogg
 from volcasr_async.probe.signatures import SIGNATURE_BYTES, Signature, cure_of, find_signature
 from volcasr_async.probe.tags import read_tags
@@ -27,6 +28,7 @@ _SELF_TOLD = frozenset({"wav", "ogg", "spx", "amr", "aac"})
 _LEAST_TEXT_BYTES = 64
 """Fewer bytes than these are text by chance, where the name says that they are raw samples."""
 _PLACES, _PLACE_BYTES = 64, 1024
+_BY_SYNC = frozenset({"mp3", "aac", "ac3"})
 _RATE, _BITS, _CHANNELS = 16000, 16, 1  # the service's defaults (doc 2606791, 4.2)
 
 
@@ -98,7 +100,7 @@ def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe
     foreign = _foreign(window, head, source, outside)
     if foreign is not None:
         return _told_foreign(found, foreign)
-    inside = container_of(window)
+    inside = _inside(window, head, source, outside)
     container = source.format or inside or outside
     mismatches = _mismatches(source.format, inside, outside)
     found = replace(found, container=container, problems=mismatches, warnings=mismatches)
@@ -111,6 +113,15 @@ def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe
     header = _header(window, container, needs_tags=needs_tags)
     damage = find_damage(window, container, header)
     return _damaged(_told(found, header), damage, insists=source.format is not None)
+
+
+def _inside(window: Window, head: bytes, source: Local, outside: str | None) -> str | None:
+    """Name the container by the bytes; a sync word alone does not outweigh the name of raw samples."""
+    inside = container_of(window)
+    is_raw = (source.format or outside) in RAW
+    if is_raw and inside in _BY_SYNC and head[:3] != b"ID3" and not begins_with_frames(head):
+        return None
+    return "m4a" if (inside, outside) == ("mp4", "m4a") else inside
 
 
 def _foreign(window: Window, head: bytes, source: Local, outside: str | None) -> Signature | None:
@@ -167,9 +178,9 @@ def _warned(found: Probe, text: str) -> Probe:
 
 def _mismatches(said: str | None, inside: str | None, outside: str | None) -> tuple[str, ...]:
     if contradict(inside, said):
-        return (f"it is said to be {said} but holds {inside}",)
+        return (f"it is said to be {said}{HOLDS}{inside}",)
     if said is None and contradict(inside, outside):
-        return (f"it is named like {outside} but holds {inside}",)
+        return (f"it is named like {outside}{HOLDS}{inside}",)
     return ()
 
 

@@ -36,7 +36,6 @@ class Signature(Struct, frozen=True):
 
 
 _AT_START: dict[bytes, tuple[str, Kind]] = {
-    b"\xff\xd8\xff": ("a JPEG image", "image"),
     b"\x89PNG\r\n\x1a\n": ("a PNG image", "image"),
     b"GIF87a": ("a GIF image", "image"),
     b"GIF89a": ("a GIF image", "image"),
@@ -115,19 +114,21 @@ _IN_ZIP: tuple[tuple[bytes, str, Kind], ...] = (
     (b"AndroidManifest.xml", "an Android package", "program"),
     (b"META-INF/MANIFEST.MF", "a Java archive", "program"),
 )
+_ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+_ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 _MPEG_PACKET_BYTES = (188, 192, 204)
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
 
 
 _CURES: dict[Kind, str] = {
-    "text": "Choose the recording; a list of recordings goes to a batch",
-    "image": "Choose the recording",
-    "archive": "Unpack it, and choose the recording in it",
-    "document": "Choose the recording",
-    "program": "Choose the recording",
-    "database": "Choose the recording",
-    "playlist": "Choose the recordings that it lists",
-    "video": "Extract its sound, for example with ffmpeg -i in -vn -c:a libopus out.ogg",
+    "text": "Pass the recording itself; a list of recordings goes to a batch",
+    "image": "Pass the recording itself",
+    "archive": "Unpack it, and pass the recording",
+    "document": "Pass the recording itself",
+    "program": "Pass the recording itself",
+    "database": "Pass the recording itself",
+    "playlist": "Pass the recordings that it lists",
+    "video": "Extract its sound, for example with ffmpeg -i FILE -vn -c:a libopus sound.ogg",
     "voice": "Decode it to WAV first, for example with pilk or silk-v3-decoder",
     "zeros": 'Download or copy it again; for raw samples declare format="pcm"',
     "system": "Leave it out: it belongs to the file system and holds no sound",
@@ -148,7 +149,7 @@ def find_signature(head: bytes) -> Signature | None:
         return None
     if not any(head):
         return Signature("a run of zero bytes", "zeros")
-    if found := _riff(head) or _iso(head):
+    if found := _riff(head) or _iso(head) or _film(head):
         return found
     if by_magic(head) is not None:
         return None
@@ -186,6 +187,15 @@ def _iso(head: bytes) -> Signature | None:
     return None
 
 
+def _film(head: bytes) -> Signature | None:
+    """Tell films in containers that hold sound as well."""
+    if head[:4] == b"OggS" and b"\x80theora" in head:
+        return Signature("an Ogg video", "video")
+    if head.startswith(_ASF) and _ASF_VIDEO in head:
+        return Signature("a Windows Media video", "video")
+    return None
+
+
 def _structured(head: bytes) -> Signature | None:
     """Find what needs more than a mark at the beginning."""
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
@@ -208,6 +218,8 @@ def _structured(head: bytes) -> Signature | None:
 
 
 def _image(head: bytes) -> Signature | None:
+    if head[:3] == b"\xff\xd8\xff" and head[3:4] >= b"\xc0":
+        return Signature("a JPEG image", "image")
     if head[:2] == b"BM" and head[6:10] == bytes(4) and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS:
         return Signature("a BMP image", "image")
     if head[:4] in (b"\x00\x00\x01\x00", b"\x00\x00\x02\x00") and len(head) >= 22:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import codecs
 import html
+import json
 import re
 from collections import Counter
 from typing import Literal
@@ -193,8 +194,7 @@ def _plain(text: str) -> TextFile:
     if text.startswith("WEBVTT") or _SUBTITLE.match(text):
         return TextFile("a subtitle file")
     if _JSON.match(text):
-        said = _JSON_SAID.search(text)
-        return TextFile("JSON text", detail=_quote(said[1].replace('\\"', '"')) if said else None, cure=_ANSWERED)
+        return TextFile("JSON text", detail=_quote(_said_in_json(text)), cure=_ANSWERED)
     return TextFile("text", detail=_quote(text))
 
 
@@ -217,6 +217,15 @@ def decode_base64(text: str) -> bytes | None:
         return base64.b64decode(whole, validate=True)
     except binascii.Error:
         return None
+
+
+def _said_in_json(text: str) -> str:
+    """Return the message of an error reply; other values may be secrets."""
+    found = _JSON_SAID.search(text)
+    try:
+        return str(json.loads(f'"{found[1]}"')) if found else ""
+    except ValueError:
+        return ""
 
 
 def _visible(markup: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from volcasr_async.editions import HOUR_S, MB, AucV1, Edition, Flash, Idle, Standard
-from volcasr_async.probe.facts import EMPTY, Probe
+from volcasr_async.probe.facts import EMPTY, HOLDS, Probe
 
 ADVISED_BYTES = 20 * MB
 """Doc 1631584: audio inside a request is best within 20 MB, by the uplink."""
@@ -109,9 +109,8 @@ def _doubts(probe: Probe, kind: type[Edition]) -> Iterator[str]:
     """Bring what the documents leave open, or advise."""
     if kind is Flash and probe.size > ADVISED_BYTES:
         yield f"{probe.size / MB:.1f} MB is much inside a request: {ADVISED_BYTES // MB} MB at most are advised"
-    if probe.container is None:
-        yield "what it holds is not known"
-    elif probe.container not in kind.formats:
+    yield from (warning for warning in probe.warnings if HOLDS not in warning)  # a wrong name harms nothing
+    if probe.container is not None and probe.container not in kind.formats:
         yield f"{probe.container} is known by the name {_OTHER_NAME[probe.container]}: declare that"
     if probe.codec is not None and probe.codec not in _PLAIN:
         yield f"no document names {probe.codec} inside {probe.container}"

@@ -14,7 +14,7 @@ from volcasr_async.probe.window import Window
 _MOST_CHUNKS = 500
 _CODECS = {
     0x0001: "pcm", 0x0002: "adpcm", 0x0003: "float", 0x0006: "alaw", 0x0007: "mulaw", 0x0011: "adpcm",
-    0x0031: "gsm", 0x0050: "mp2", 0x0055: "mp3", 0x00FF: "aac",
+    0x0010: "adpcm", 0x0017: "adpcm", 0x0020: "adpcm", 0x0031: "gsm", 0x0050: "mp2", 0x0055: "mp3", 0x00FF: "aac",
 }  # fmt: skip
 _WRAPPED = {
     0x0050: "mp2",
@@ -29,6 +29,8 @@ _WRAPPED = {
 _USUAL = (b"data", b"fmt ", b"LIST", b"fact", b"id3 ", b"bext")
 _BY_SAMPLES = frozenset({"pcm", "float", "alaw", "mulaw"})
 _MS_ADPCM, _IMA_ADPCM, _GSM = 0x0002, 0x0011, 0x0031
+_NIBBLES = frozenset({0x0010, 0x0017, 0x0020})
+"""ADPCM without blocks: OKI, Dialogic, Yamaha. A sample has four bits."""
 _INSIDE_BYTES = 8192
 _EXTENSIBLE = 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -148,6 +150,8 @@ def _there(found: _Chunks, data_at: int, window: Window) -> tuple[int, float, tu
             ("its header leaves the length open, as a pipe does; the length told is that of what is there",),
         )
     lost = promised - rest
+    if not rest:
+        return 0, 1.0, ()
     return rest, lost / promised, (f"it is cut off: {lost} of {promised} bytes of audio are missing",)
 
 
@@ -172,9 +176,13 @@ def _duration(form: _Format, there: int, samples: int | None) -> float | None:
     if form.codec in _BY_SAMPLES:
         frame = form.block or form.channels * -(-form.bits // 8)
         return there // frame / form.rate if frame else None
+    if form.tag in _NIBBLES:
+        return there * 2 / form.channels / form.rate if form.channels else None
     counted = _block_samples(form)
     if not counted or not form.block:
-        return there / form.bytes_per_s if form.bytes_per_s else None
+        if not form.bytes_per_s:
+            return samples / form.rate if samples else None
+        return there / form.bytes_per_s
     most = there // form.block * counted + _last_samples(form, there % form.block)
     # The last block is filled up with silence: the fact chunk tells where the recording ends.
     return (samples if samples and most - counted < samples <= most else most) / form.rate
