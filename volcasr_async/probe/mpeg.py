@@ -7,7 +7,7 @@ from msgspec import Struct
 from volcasr_async.containers import tag_bytes
 from volcasr_async.probe.window import Window
 
-_SCANNED_BYTES = 1 << 16
+_SCANNED_BYTES = 1 << 18
 _ROW = 3
 """Frames in a row that samples or other bytes do not form by chance."""
 
@@ -30,7 +30,7 @@ class MpegAudio(Struct, frozen=True):
 
 
 def read_mpeg(window: Window) -> MpegAudio | None:
-    """Find the first frames of an MP3, behind its tag; `None` where there are none in the first 64 KiB."""
+    """Find the first frames of an MP3, behind its tag; `None` where there are none in the first 256 KiB."""
     begin = tag_bytes(window.read_at(0, 10))
     at = find_frames(window.read_at(begin, _SCANNED_BYTES))
     if at is None:
