@@ -28,7 +28,7 @@ def find_damage(window: Window, container: str, header: Header | None) -> Damage
             case _ if header is not None:
                 return _damage_told(window, container, header)
             case _:
-                return Damage(broken(container), _EXPORT) if container in _OWN else None
+                return Damage(broken(container), _EXPORT) if container in _OWN and window.is_whole else None
     except Exhausted:
         return None
 
