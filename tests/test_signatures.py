@@ -75,6 +75,11 @@ PAGES = {
         "an HTML page",
         "页面不存在",
     ),
+    "a page in KOI8-R": (
+        b"<html><title>404</title>" + "Страница не найдена".encode("koi8-r"),
+        "an HTML page",
+        "404",
+    ),
     "a page without a title": (
         b"<body><style>p{}</style><p>Access &amp; denied</p>",
         "an HTML page",

@@ -67,7 +67,13 @@ def decode_text(head: bytes) -> str | None:
     if 0 in head:
         return _decode_wide(head)
     text = _readable(_decode(head, "utf-8"))
-    return text if text is not None else _decode_older(head)
+    if text is None:
+        text = _decode_older(head)
+    return head.decode("cp1252", "replace") if text is None and _MARKUP.match(head) else text
+
+
+_MARKUP = re.compile(rb"\s*<(?:\?xml\s|!doctype\s+html|html\b)", re.IGNORECASE)
+"""What begins a page in an encoding that is not known here."""
 
 
 def _decode(data: bytes, encoding: str) -> str | None:
