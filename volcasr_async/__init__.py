@@ -52,7 +52,7 @@ from volcasr_async.options import Corpus, Options, SensitiveWords
 from volcasr_async.outcomes import BatchStats, Done, Failed, Outcome
 from volcasr_async.policies import Limits, PollPolicy, RetryPolicy
 from volcasr_async.protocol.results import read_transcript
-from volcasr_async.sources import AudioBytes, AudioFile, AudioStream, AudioUrl
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream, AudioUrl
 
 if TYPE_CHECKING:
     from volcasr_async.client import VolcASR
@@ -65,6 +65,7 @@ __all__ = [
     "AudioDownloadFailed",
     "AudioError",
     "AudioFile",
+    "AudioFileObject",
     "AudioStream",
     "AudioTooLarge",
     "AudioTooLong",

@@ -5,27 +5,32 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import anyio.to_thread
 
-from volcasr_async.containers import by_name
+from volcasr_async._shared_files import FileObjectReader, FileObjectUpload
+from volcasr_async._streams import StreamUpload
+from volcasr_async.containers import HEAD_BYTES, by_magic, tag_bytes
 from volcasr_async.editions import Edition
 from volcasr_async.errors import InputError
-from volcasr_async.job import check_format
-from volcasr_async.probe.admission import admit
+from volcasr_async.probe.admission import admit, check_size
+from volcasr_async.probe.look import read_header
+from volcasr_async.probe.signatures import SIGNATURE_BYTES
 from volcasr_async.probe.window import Window, opened
-from volcasr_async.probe.wire import described
 from volcasr_async.protocol.envelope import PIECE_BYTES
-from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
 
 _BLOCK_BYTES = 3 * PIECE_BYTES
+_LONGEST_HEADER = 1 << 16
+"""How many bytes of a stream are awaited at most before it is judged."""
 
 Piece = bytes | bytearray | memoryview
-Local = TypeVar("Local", AudioFile, AudioBytes, AudioStream)
+Local = TypeVar("Local", AudioFile, AudioBytes)
+LocalSource = AudioFile | AudioBytes | AudioFileObject | AudioStream
 
 
 class Upload(Protocol):
@@ -36,7 +41,7 @@ class Upload(Protocol):
     """Whether `pieces` would bring the whole once more."""
 
     @property
-    def source(self) -> AudioFile | AudioBytes | AudioStream:
+    def source(self) -> LocalSource:
         """What is sent, with all that is known of it declared."""
         ...
 
@@ -49,18 +54,47 @@ class Upload(Protocol):
         """Bring the bytes, at most `PIECE_BYTES` at a time; a piece is good until the next is asked for."""
         ...
 
+    async def aclose(self) -> None:
+        """Release what was opened and not sent."""
+        ...
 
-async def open_audio(source: AudioFile | AudioBytes | AudioStream, edition: Edition) -> Upload:
-    """Look at local audio and refuse what *edition* does not take, before anything is sent."""
+
+async def open_audio(source: LocalSource, edition: Edition) -> Upload:
+    """Look at local audio and refuse what *edition* does not take, before anything is sent.
+
+    The first bytes of a stream are awaited. The caller has to close the upload.
+    """
     match source:
         case AudioFile():
             return await anyio.to_thread.run_sync(_look_at_file, source, edition)
         case AudioBytes():
             return await anyio.to_thread.run_sync(_look_at_bytes, source, edition)
+        case AudioFileObject():
+            return await anyio.to_thread.run_sync(_look_at_file_object, source, edition)
         case AudioStream():
-            stream = _StreamUpload(source)
-            check_format(stream.source.format, edition)
-            return stream
+            return await _open_stream(source, edition)
+
+
+async def _open_stream(source: AudioStream, edition: Edition) -> Upload:
+    """Await the first bytes of a stream, and judge it by them."""
+    check_size(source.size, source.label, edition)
+    upload = StreamUpload(source)
+    try:
+        head = await upload.read_ahead(SIGNATURE_BYTES)
+        if (wanted := _bytes_of_header(head, source.size)) > len(head):
+            head = await upload.read_ahead(wanted)
+        upload.source = admit(Window.of_head(head, source.size), source, edition)
+    except BaseException:
+        await upload.aclose()
+        raise
+    return upload
+
+
+def _bytes_of_header(head: bytes, size: int) -> int:
+    """Return how many of the first bytes say what a stream is, given the first few: a tag or other chunks may come before."""
+    if by_magic(head) == "wav" and read_header(Window.of_head(head, size), "wav") is None:
+        return _LONGEST_HEADER
+    return min(tag_bytes(head) + HEAD_BYTES, _LONGEST_HEADER)
 
 
 class _Known(Generic[Local]):
@@ -72,6 +106,9 @@ class _Known(Generic[Local]):
     @property
     def container(self) -> str | None:
         return self.source.format
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open before `pieces`."""
 
 
 class _Version(NamedTuple):
@@ -137,33 +174,6 @@ class _BytesUpload(_Known[AudioBytes]):
             yield self._data[start : start + PIECE_BYTES]
 
 
-class _StreamUpload(_Known[AudioStream]):
-    """A recording that passes through once, in chunks of any size."""
-
-    def __init__(self, source: AudioStream) -> None:
-        super().__init__(described(source, by_name(source.name), None))
-        self.size = source.size
-        self.resendable = True
-
-    async def pieces(self) -> AsyncGenerator[Piece, None]:
-        if not self.resendable:
-            raise InputError(f"{self.source.label} was sent before, a stream can be sent once: make a new AudioStream")
-        self.resendable = False
-        came = 0
-        async with _closed_at_the_end(self.source.chunks) as chunks:
-            async for chunk in chunks:
-                came += len(chunk)
-                if came > self.size:
-                    break
-                for start in range(0, len(chunk), PIECE_BYTES):
-                    yield memoryview(chunk)[start : start + PIECE_BYTES]
-        if came != self.size:
-            more = "more than" if came > self.size else f"only {came} of"
-            raise InputError(
-                f"{self.source.label} brought {more} the {self.size} bytes it promised; nothing was recognised"
-            )
-
-
 def _look_at_bytes(source: AudioBytes, edition: Edition) -> Upload:
     """Look at a recording in memory; in a thread as well, for tags may be anywhere in it."""
     return _BytesUpload(admit(Window(io.BytesIO(source.data)), source, edition))
@@ -177,14 +187,10 @@ def _look_at_file(source: AudioFile, edition: Edition) -> Upload:
         return _FileUpload(admit(window, source, edition), window.size, version)
 
 
-@asynccontextmanager
-async def _closed_at_the_end(chunks: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterable[bytes]]:
-    """Close a caller's generator that was left early: nobody else will go on with it."""
-    try:
-        yield chunks
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
+def _look_at_file_object(source: AudioFileObject, edition: Edition) -> Upload:
+    """Look at a file object of the caller's; in a thread, because it may be on a disk."""
+    reader = FileObjectReader(source)
+    return FileObjectUpload(admit(Window(reader), source, edition), reader)
 
 
 class _Reader:

@@ -81,6 +81,9 @@ class Budget(Protocol):
         """Wait, before all batches, for a slot and room for audio; a job's *first* may meet `BudgetFull` instead."""
         ...
 
+    def check_line(self, size: int) -> None:
+        """Raise `BudgetFull` if a first submit with so many bytes of audio would be refused now."""
+
     async def take(self) -> Turn:
         """Wait, behind all interactive calls, until a request may start; the taker chooses its kind then."""
         ...
@@ -264,6 +267,11 @@ class KeyBudget:
                     self.give_back(turn)
         finally:
             room.line.pop(place, None)
+
+    def check_line(self, size: int) -> None:
+        """Raise `BudgetFull` if a first submit with so many bytes of audio would be refused now."""
+        room = self._rooms.get()
+        self._admit(room, size, now() - room.offset)
 
     async def take(self) -> Turn:
         """Wait behind all interactive calls."""

@@ -29,7 +29,7 @@ from volcasr_async.options import Options
 from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access, Call, Dialect, Step
 from volcasr_async.protocol.progress import Progress, Rules
-from volcasr_async.sources import AudioUrl
+from volcasr_async.sources import AudioStream, AudioUrl
 from volcasr_async.telemetry.log import log_denied, log_retry
 from volcasr_async.telemetry.records import ExchangeRecord, Verb
 from volcasr_async.telemetry.watch import Telemetry, brought, heard
@@ -98,6 +98,24 @@ class Session:
             return order, None
         upload = await open_audio(order.source, order.edition)
         return replace(order, source=upload.source), upload
+
+    @asynccontextmanager
+    async def opened(self, progress: Progress) -> AsyncIterator[Upload | None]:
+        """Open the local audio of a single call for as long as the call takes; `None` for a URL or a task.
+
+        A stream is not read where the budget would refuse the call at once.
+        """
+        if progress.order is None:
+            yield None
+            return
+        if isinstance(progress.order.source, AudioStream):
+            self.budget.check_line(progress.order.source.size)
+        progress.order, upload = await self.look(progress.order)
+        try:
+            yield upload
+        finally:
+            if upload is not None:
+                await upload.aclose()
 
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""

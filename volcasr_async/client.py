@@ -31,7 +31,7 @@ from volcasr_async.errors import (
     TaskNotFound,
     VolcASRError,
 )
-from volcasr_async.job import Job, Order, as_edition, as_job
+from volcasr_async.job import Job, as_edition, as_job
 from volcasr_async.journal import Journal
 from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.options import Options
@@ -136,9 +136,9 @@ class VolcASR:
         Failures on the way and refusals for the request rate are retried as `RetryPolicy` says; a submit whose answer
         was lost is asked about before it is sent again, so nothing is paid twice.
         """
-        progress, order, upload = await self._begin(as_job(source), edition, options)
+        order = self._session.order(as_job(source), edition, options)
         limit = timeout if timeout is not None else order.edition.patience_s
-        return await self._finish(paced(progress, poll), upload, limit)
+        return await self._finish(paced(self._session.begin(order), poll), limit)
 
     @watched("submit")
     async def submit(
@@ -159,11 +159,12 @@ class VolcASR:
         Raises as `transcribe` does; after the deadline a submit that may have arrived is `SubmitUncertain`, with its task.
         """
         job = called_back(as_job(source), callback, callback_data)
-        progress, order, upload = await self._begin(job, edition, options)
+        order = self._session.order(job, edition, options)
+        progress = self._session.begin(order)
         if progress.dialect.phase == "flash":
             raise InputError("flash answers at once and has no task: use transcribe, or submit to standard or idle")
         limit = timeout if timeout is not None else _SUBMIT_S
-        step = await within(limit, progress, self._news(progress, upload, Bell()))
+        step = await within(limit, progress, self._submitted(progress))
         if step is not None:
             return _task_of(step)
         if progress.charged != "no":
@@ -209,7 +210,7 @@ class VolcASR:
         nothing.
         """
         progress = paced(self._session.follow(task), poll)
-        return await self._finish(progress, None, timeout if timeout is not None else task.edition.patience_s)
+        return await self._finish(progress, timeout if timeout is not None else task.edition.patience_s)
 
     def hint(self, task: Task | str) -> None:
         """Say that a task, or the task of a request id, may have ended: `wait` and `transcribe` then ask at once.
@@ -256,25 +257,23 @@ class VolcASR:
 
     # ---- one job ----
 
-    async def _begin(
-        self, job: Job, edition: Edition | str | None, options: Options | None
-    ) -> tuple[Progress, Order, Upload | None]:
-        """Make every choice and look at local audio, so that bad input is refused before anything is sent."""
-        order, upload = await self._session.look(self._session.order(job, edition, options))
-        return self._session.begin(order), order, upload
-
-    async def _finish(self, progress: Progress, upload: Upload | None, limit: float) -> Transcript:
-        transcript = await within(limit, progress, self._transcript(progress, upload))
+    async def _finish(self, progress: Progress, limit: float) -> Transcript:
+        transcript = await within(limit, progress, self._transcript(progress))
         if transcript is None:
             raise timed_out(progress, limit)
         return transcript
 
-    async def _transcript(self, progress: Progress, upload: Upload | None) -> Transcript:
-        with self._hints.heard(progress) as bell:
-            while True:
-                step = await self._news(progress, upload, bell)
-                if isinstance(step, Transcript):
-                    return step
+    async def _transcript(self, progress: Progress) -> Transcript:
+        async with self._session.opened(progress) as upload:
+            with self._hints.heard(progress) as bell:
+                while True:
+                    step = await self._news(progress, upload, bell)
+                    if isinstance(step, Transcript):
+                        return step
+
+    async def _submitted(self, progress: Progress) -> Step:
+        async with self._session.opened(progress) as upload:
+            return await self._news(progress, upload, Bell())
 
     async def _news(self, progress: Progress, upload: Upload | None, bell: Bell) -> Step:
         """Make the job's next requests, each when it is due or hinted at, until one of them brings news."""

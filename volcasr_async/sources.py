@@ -1,4 +1,4 @@
-"""Where the audio is: at a link, in a file, in memory, or on its way from somewhere else."""
+"""Where the audio is: at a link, in a file, in memory, in a file object, or on its way from somewhere else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from msgspec import Struct
 from msgspec.structs import asdict, force_setattr
 
+from volcasr_async._file_objects import BinaryFile, UploadedFile, binary_file, filename_of, is_file_like
 from volcasr_async.errors import InputError, without_queries
 
 LEFT_OUT = "?..."
+_PICKLED = "a file object does not travel through a pickle: create the AudioFileObject in the process that sends it"
 _NOT_ITERABLE = "AudioStream(chunks) takes an async iterable of bytes, such as request.stream() of a web framework"
 
 # Query parameters that sign a link (TOS, OSS, COS, S3, GCS, Azure) and change each time it is signed anew.
@@ -138,10 +140,51 @@ class AudioBytes(_Audio, frozen=True):
         return [("label", self.label)]
 
 
+class AudioFileObject(_Audio, frozen=True):
+    """A recording in a seekable binary file object: an upload of a web framework, `io.BytesIO`, an open file.
+
+    `file` is the object, or an upload that keeps it in `.file`, such as `UploadFile` of FastAPI. The whole file is sent,
+    from its first byte, wherever its position is; afterwards the position is undefined. It is read block by block in a
+    thread, again for each attempt. Several jobs may share it. It stays open, and has to stay open and unchanged until the
+    call returns. `name` names the recording, by default the file's own name without its folder.
+
+    Raises `InputError` for a file object that is closed, asynchronous, in text mode, or cannot seek (use `AudioStream`).
+    """
+
+    file: BinaryFile | UploadedFile
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+        if self.name is not None and not (isinstance(self.name, str) and self.name):
+            raise InputError(f"AudioFileObject(name={self.name!r}) must be a string that is not empty")
+        binary_file(self.file)
+
+    @property
+    def label(self) -> str:
+        """The given name, else the file's own."""
+        return self.name or self.filename or "file object"
+
+    @property
+    def filename(self) -> str | None:
+        """The file's own name without its folder; `None` where it has none."""
+        return filename_of(self.file)
+
+    def __repr__(self) -> str:
+        return f"AudioFileObject({self.label})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("label", self.label)]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (AudioFileObject, asdict(self) | {"file": _LeftBehind(), "name": self.label})
+
+
 class AudioStream(_Audio, frozen=True):
     """A recording of *size* bytes that arrives in chunks of any size, say from a web request; never touches the disk.
 
-    It can be sent once, so it is not sent again after a byte has left. `name` only names it.
+    Its first 4 KB are read before the call waits for its turn: they decide the container, and whether it is audio at all.
+    It can be sent once: it is not sent again after its first bytes were read. `name` only names it.
     """
 
     chunks: AsyncIterable[bytes]
@@ -177,14 +220,29 @@ class _Spent:
         raise InputError("a stream does not travel through a pickle: make the AudioStream where it is sent")
 
 
-Source = AudioUrl | AudioFile | AudioBytes | AudioStream
-SourceLike = Source | str | PurePath | bytes
+class _LeftBehind:
+    """What is left of a file object on the other side of a pickle."""
+
+    closed = False
+
+    def read(self, _: int, /) -> bytes:
+        raise InputError(_PICKLED)
+
+    def seek(self, _: int, __: int = 0, /) -> int:
+        raise InputError(_PICKLED)
+
+    def tell(self) -> int:
+        raise InputError(_PICKLED)
+
+
+Source = AudioUrl | AudioFile | AudioBytes | AudioFileObject | AudioStream
+SourceLike = Source | str | PurePath | bytes | BinaryFile | UploadedFile
 
 
 def as_source(value: object) -> Source:
-    """Take a source, or what is plainly one: a link, a `Path`, or `bytes`; `InputError` for anything else."""
+    """Take a source, or what is plainly one: a link, a `Path`, `bytes`, a file object; `InputError` for anything else."""
     match value:
-        case AudioUrl() | AudioFile() | AudioBytes() | AudioStream():
+        case AudioUrl() | AudioFile() | AudioBytes() | AudioFileObject() | AudioStream():
             return value
         case str():
             return AudioUrl(value)
@@ -192,10 +250,12 @@ def as_source(value: object) -> Source:
             return AudioFile(Path(value))
         case bytes() | bytearray() | memoryview():
             return AudioBytes(bytes(value))
+        case _ if is_file_like(value):
+            return AudioFileObject(value)
         case _:
             raise InputError(
-                f"{type(value).__name__} is no audio: pass a URL (str), a pathlib.Path, bytes, or AudioUrl, AudioFile, "
-                "AudioBytes, AudioStream"
+                f"{type(value).__name__} is not a recording: pass a URL (str), a pathlib.Path, bytes, a binary file object, "
+                "or AudioUrl, AudioFile, AudioBytes, AudioFileObject, AudioStream"
             )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import deque
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
 
 import anyio
+from anyio.abc import TaskGroup
 
+from volcasr_async._audio import Upload
+from volcasr_async._deadline import timed_out
 from volcasr_async._session import Session
 from volcasr_async.batch.board import Board
 from volcasr_async.batch.flight import Flight, as_failure
@@ -15,7 +20,9 @@ from volcasr_async.batch.recorder import Recorder
 from volcasr_async.batch.rooms import Rooms
 from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import VolcASRError
-from volcasr_async.sources import AudioUrl
+from volcasr_async.job import Order
+from volcasr_async.sources import AudioStream, AudioUrl
+from volcasr_async.telemetry.log import AUDIO
 
 
 class Armer:
@@ -23,7 +30,7 @@ class Armer:
 
     Jobs that need no room for their upload, and local files that do, stand in two queues. So links are armed while a file
     waits for room. The order within each queue is the order of the list. The older head of the two goes first, unless a
-    file waits for room.
+    file waits for room. The first bytes of streams are awaited beside the queues: one that is slow holds up no other job.
 
     *armed* is called when there is more on the board, *fail* where a job cannot be sent.
     """
@@ -50,6 +57,7 @@ class Armer:
         self._error: Exception | None = None
         self.rooms: Rooms = Rooms(session.budget)
         self.stopping: bool = False
+        self._opened: dict[int, Flight] = {}  # by id; their streams have to be closed
 
     @property
     def left(self) -> int:
@@ -77,9 +85,11 @@ class Armer:
 
     async def run(self) -> None:
         """Keep the board supplied until stopped."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(reported, self._broke, self._arm_links)
-            tasks.start_soon(reported, self._broke, self._arm_files)
+        async with anyio.create_task_group() as streams:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reported, self._broke, self._arm_links)
+                tasks.start_soon(reported, self._broke, self._arm_files, streams)
+            streams.cancel_scope.cancel()
         if self._error is not None:
             raise self._error
 
@@ -115,19 +125,47 @@ class Armer:
                 self._ended()
         return ready
 
-    async def _arm_files(self) -> None:
+    async def _arm_files(self, streams: TaskGroup) -> None:
         """Arm local files one by one, as there is room in the air."""
         while not self.stopping:
-            flight = self._next_file()
-            if flight is None:
+            place = self._next_file()
+            if place is None:
                 await self._files_wanted.wait()
                 continue
             self._links_wanted.set()
-            if not flight.is_prepared and not await self._prepare(flight):
+            flight = place[1]
+            if isinstance(flight.job.source, AudioStream) and not flight.is_prepared:
+                streams.start_soon(reported, self._broke, self._open_stream, place)
+            elif not flight.is_prepared and not await self._prepare(flight):
                 self._ended()
             elif await self._has_room(flight):
                 await self._launch([flight])
-            del flight
+            del place, flight
+
+    async def _open_stream(self, place: tuple[int, Flight]) -> None:
+        """Await the first bytes of a stream, then put it back into its place in the queue of files."""
+        flight = place[1]
+        if not await self._prepare(flight):
+            self._ended()
+            return
+        self._opened[id(flight)] = flight
+        self._arming -= 1
+        insort(self._files, place, key=itemgetter(0))
+        self._files_wanted.set()
+
+    async def close_stream(self, flight: Flight) -> None:
+        """Close the stream of a job, if it was opened. The generator is the caller's, and may raise anything."""
+        if self._opened.pop(id(flight), None) is None or flight.upload is None:
+            return
+        try:
+            await flight.upload.aclose()
+        except Exception as error:  # noqa: BLE001 - the job has its outcome already
+            AUDIO.warning("%s could not be closed: %s", flight.key, as_failure(flight.key, error))
+
+    async def close_streams(self) -> None:
+        """Close the streams of jobs that have not ended."""
+        for flight in list(self._opened.values()):
+            await self.close_stream(flight)
 
     def _next_links(self) -> list[Flight]:
         """Take the links that go before the first file: all of them while a file waits for room."""
@@ -138,12 +176,12 @@ class Armer:
             self._arming += 1
         return flights
 
-    def _next_file(self) -> Flight | None:
-        """Take the first file, unless links go before it."""
+    def _next_file(self) -> tuple[int, Flight] | None:
+        """Take the first file and its place, unless links go before it."""
         if not self._files or self._free <= 0 or (self._links and self._links[0][0] < self._files[0][0]):
             return None
         self._arming += 1
-        return self._files.popleft()[1]
+        return self._files.popleft()
 
     @property
     def _free(self) -> int:
@@ -172,7 +210,7 @@ class Armer:
             order = flight.progress.order if flight.progress is not None else None
             if order is None:
                 order = self._session.order(flight.job).named(self._recorder.request_id(flight))
-            order, flight.upload = await self._session.look(order)
+            order, flight.upload = await self._look(order)
         except Exception as error:  # noqa: BLE001 - a job may hold anything
             await self._fail(flight, as_failure(flight.key, error))
             return False
@@ -180,6 +218,13 @@ class Armer:
             flight.begin(self._session.begin(order))
         flight.under_way.order = order
         return True
+
+    async def _look(self, order: Order) -> tuple[Order, Upload | None]:
+        """Look at local audio. The first bytes of a stream may take as long as the whole job."""
+        limit = order.edition.patience_s if isinstance(order.source, AudioStream) else math.inf
+        with anyio.move_on_after(limit):
+            return await self._session.look(order)
+        raise timed_out(self._session.begin(order), limit)
 
     async def _launch(self, flights: list[Flight]) -> None:
         """Write down that these may be sent from now on; then they may."""

@@ -152,6 +152,7 @@ class Engine:
         if self._watches is not None:
             self._watches.end(flight, outcome.error if isinstance(outcome, Failed) else None)
         await self._rooms.leave(flight)
+        await self._armer.close_stream(flight)
         await self._outcomes.send((flight, outcome))
         self._came.set()
 
@@ -388,6 +389,7 @@ class Engine:
         if self._watches is not None:
             self._watches.close()
         await self._rooms.close()
+        await self._armer.close_streams()
         for flight in self.board.unsent():
             self.recorder.left(flight)
 

@@ -7,15 +7,28 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 
 from msgspec.structs import force_setattr
 
+from volcasr_async._file_objects import is_binary_file, is_file_like
 from volcasr_async.batch.signals import Signal
 from volcasr_async.errors import InputError, without_queries
 from volcasr_async.job import Job
-from volcasr_async.sources import AudioBytes, AudioStream, AudioUrl, SourceLike, as_source, link_label
+from volcasr_async.sources import (
+    AudioBytes,
+    AudioFileObject,
+    AudioStream,
+    AudioUrl,
+    SourceLike,
+    as_source,
+    link_label,
+)
 
 Item = SourceLike | Job
 Input = Iterable[Item] | AsyncIterable[Item]
 
 _NAMELESS = {"bytes", "stream"}
+_ONE_FILE = (
+    "a batch takes an iterable of sources or jobs, and a binary file object is one recording, or a list that has to be "
+    'opened in text mode: use [file] or transcribe(file) for a recording, open(path, encoding="utf-8") for a list'
+)
 
 
 class Feed:
@@ -26,6 +39,8 @@ class Feed:
         self._now: Iterator[Item] = iter(())
         if isinstance(items, AsyncIterable):
             self._later = aiter(items)
+        elif is_binary_file(items):
+            raise InputError(_ONE_FILE)
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes):
             self._now = iter(items)
         else:
@@ -79,10 +94,14 @@ def key_of(item: Item) -> str:
 
 def is_nameless(item: Item) -> bool:
     """Tell whether only its size tells it from others, so that no journal could."""
-    source = item.source if isinstance(item, Job) and item.key is None else item
-    return isinstance(source, bytes | bytearray | memoryview) or (
-        isinstance(source, AudioBytes | AudioStream) and source.name in _NAMELESS
-    )
+    if isinstance(item, Job) and item.key is not None:
+        return False
+    source = item.source if isinstance(item, Job) else item
+    if isinstance(source, AudioFileObject):
+        return source.name is None  # browsers call each of their recordings "blob"
+    if isinstance(source, AudioBytes | AudioStream):
+        return source.name in _NAMELESS
+    return isinstance(source, bytes | bytearray | memoryview) or is_file_like(source)
 
 
 def job_of(item: Item) -> Job:

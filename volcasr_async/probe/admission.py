@@ -13,11 +13,11 @@ from volcasr_async.probe.look import examine
 from volcasr_async.probe.verdicts import ADVISED_BYTES, is_too_large, is_too_long
 from volcasr_async.probe.window import Window
 from volcasr_async.probe.wire import described
-from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
 
 _log = logging.getLogger("volcasr_async.audio")
 
-Local = TypeVar("Local", AudioFile, AudioBytes, AudioStream)
+Local = TypeVar("Local", AudioFile, AudioBytes, AudioFileObject, AudioStream)
 
 
 def admit(window: Window, source: Local, edition: Edition) -> Local:
@@ -32,18 +32,23 @@ def admit(window: Window, source: Local, edition: Edition) -> Local:
     return described(source, _taken_name(found.container, edition), found)
 
 
+def check_size(size: int, label: str, edition: Edition) -> None:
+    """Raise `InputError` for more bytes than *edition* takes."""
+    if is_too_large(size, edition):
+        most = edition.largest_bytes // MB
+        raise InputError(
+            f"{label} has {size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
+            "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
+        )
+
+
 def _check(found: Probe, label: str, edition: Edition) -> None:
     if not found.size:
         raise InputError(f"{label} is empty: there is nothing to recognise")
     if found.foreign is not None:
         what = found.problems[0].removeprefix("it is ")
         raise InputError(f"{label} is not audio but {sentence(what)} {found.cure}")
-    if is_too_large(found.size, edition):
-        most = edition.largest_bytes // MB
-        raise InputError(
-            f"{label} has {found.size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
-            "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
-        )
+    check_size(found.size, label, edition)
     check_format(_taken_name(found.container, edition), edition)
     if found.damage is not None:
         raise InputError(f"{label} is not sent: {found.damage}. {found.cure}")

@@ -18,9 +18,9 @@ from volcasr_async.probe.signatures import SIGNATURE_BYTES, Signature, cure_of, 
 from volcasr_async.probe.tags import read_tags
 from volcasr_async.probe.wav import read_wav
 from volcasr_async.probe.window import Exhausted, Window, opened
-from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
 
-Local = AudioFile | AudioBytes | AudioStream
+Local = AudioFile | AudioBytes | AudioFileObject | AudioStream
 
 RAW = frozenset({"pcm", "raw"})
 _TAGGED = frozenset({"mp3", "m4a", "mp4", "flac", "wma", "aiff"})
@@ -91,12 +91,13 @@ def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe
     *window* shows its bytes, or only the first of them (`Window.of_head`). Where MP3, M4A and the like need the extra
     `[probe]` and it is missing, raise `ConfigurationError` if *needs_tags*, else leave open what it would tell.
     """
-    label = str(source.path) if isinstance(source, AudioFile) else source.name
-    found = Probe(name=label, size=window.size)
+    found = Probe(name=_name_of(source), size=window.size)
     if not window.size:
         return replace(found, problems=(EMPTY,))
     head = window.read_at(0, SIGNATURE_BYTES)
-    outside = by_name(source.path.name if isinstance(source, AudioFile) else source.name)
+    outside = by_name(_name_of(source)) or (
+        by_name(source.filename or "") if isinstance(source, AudioFileObject) else None
+    )
     foreign = _foreign(window, head, source, outside)
     if foreign is not None:
         return _told_foreign(found, foreign)
@@ -122,6 +123,10 @@ def _inside(window: Window, head: bytes, source: Local, outside: str | None) -> 
     if is_raw and inside in _BY_SYNC and head[:3] != b"ID3" and not begins_with_frames(head):
         return None
     return "m4a" if (inside, outside) == ("mp4", "m4a") else inside
+
+
+def _name_of(source: Local) -> str:
+    return source.label if isinstance(source, AudioFile | AudioFileObject) else source.name
 
 
 def _foreign(window: Window, head: bytes, source: Local, outside: str | None) -> Signature | None:

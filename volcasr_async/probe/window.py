@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from volcasr_async._file_objects import BinaryFile
 from volcasr_async.errors import InputError
 
 _MOST_BYTES = 4 << 20
@@ -27,7 +28,7 @@ class Window:
     the first bytes can be read, although `size` counts all of them.
     """
 
-    def __init__(self, file: BinaryIO, *, most_bytes: int = _MOST_BYTES, most_steps: int = _MOST_STEPS) -> None:
+    def __init__(self, file: BinaryFile, *, most_bytes: int = _MOST_BYTES, most_steps: int = _MOST_STEPS) -> None:
         self._file = file
         self.size: int = file.seek(0, os.SEEK_END)
         self.is_whole = True

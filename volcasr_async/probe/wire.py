@@ -7,9 +7,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from volcasr_async.probe.facts import Header, Probe
-from volcasr_async.sources import AudioBytes, AudioFile, AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
 
-Local = TypeVar("Local", AudioFile, AudioBytes, AudioStream)
+Local = TypeVar("Local", AudioFile, AudioBytes, AudioFileObject, AudioStream)
 
 _ONLY_BITS = 16  # the table's only value
 _CHANNELS = (1, 2)
