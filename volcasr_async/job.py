@@ -174,7 +174,8 @@ def check_format(name: str | None, edition: Edition) -> None:
             raise InputError(f"v1 needs the container: pass AudioUrl(url, format=...), one of {_list(edition)}")
     elif name not in edition.formats:
         raise InputError(
-            f"the {edition.name} edition takes {_list(edition)}, not {name}; convert the recording"
+            f"the {edition.name} edition takes {_list(edition)}, not {name}; convert the recording, for example with "
+            f"ffmpeg -i in.{name if name.isalnum() else 'file'} -vn -c:a libopus out.ogg"
             + (", or pass a link to standard, which takes " + _list(Standard()) if name in Standard.formats else "")
         )
 

@@ -1,9 +1,9 @@
 """Speech recognition as a web service: FastAPI over one `VolcASR`.
 
-    pip install volcasr-async fastapi uvicorn
+    pip install volcasr-async fastapi uvicorn python-multipart
     VOLCASR_API_KEY=... uvicorn web_service:app --timeout-graceful-shutdown 60
 
-    POST /transcripts           a recording as the body: its transcript
+    POST /transcripts           a recording as the body, or as the field "file" of a form: its transcript
     POST /tasks {"url": ...}    a link: 202 and the id of its task
     GET  /tasks/ID?wait=30      the state of the task, or its transcript; waits for it up to a minute
     GET  /tasks/ID/events       the same as server-sent events, until the task has ended
@@ -32,6 +32,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from msgspec.structs import asdict
 from pydantic import BaseModel
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 from volcasr_async import (
@@ -133,34 +134,52 @@ Known = Annotated[Task, Depends(the_task)]
 
 # ---- a recording in the request ----
 
-FORMATS = {
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/vnd.wave": "wav",
-    "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-    "audio/ogg": "ogg",
+LARGEST_UPLOAD = Flash.largest_bytes
+LARGEST_FORM = LARGEST_UPLOAD + 64 * 1024  # the headers of its parts, and fields beside the file
+BODIES = {
+    "multipart/form-data": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}},
+    "audio/*": {"type": "string", "format": "binary"},
+}
+DESCRIPTION = {
+    "requestBody": {"required": True, "content": {kind: {"schema": schema} for kind, schema in BODIES.items()}}
 }
 
 
-@app.post("/transcripts")
+@app.post("/transcripts", openapi_extra=DESCRIPTION)
 async def transcribe(request: Request, asr: Client) -> dict[str, Any]:
-    """Pass the body on as it comes: neither the disk nor the memory holds it."""
+    """Transcribe an upload. Its first bytes decide what it is; its name and its Content-Type do not matter."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith("multipart/"):
-        raise HTTPException(415, "send the recording itself as the body, not a form")
+    if kind == "multipart/form-data":
+        return await transcribe_form(request, asr)
+    if kind == "application/x-www-form-urlencoded":
+        raise HTTPException(415, "send the recording as the body, or a form as multipart/form-data")
+    return await transcribe_body(request, asr)
+
+
+async def transcribe_body(request: Request, asr: VolcASR) -> dict[str, Any]:
+    """Pass the body on as it comes: neither the disk nor the memory holds it."""
     taken = asyncio.Event()
-    audio = AudioStream(chunks=body_of(request, taken), size=size_of(request), format=FORMATS.get(kind))
+    audio = AudioStream(chunks=body_of(request, taken), size=size_of(request, LARGEST_UPLOAD), name="upload")
     return shown(await while_connected(request, asr.transcribe(audio, timeout=600), taken))
 
 
-def size_of(request: Request) -> int:
-    """The service has to be told beforehand how much will come."""
+async def transcribe_form(request: Request, asr: VolcASR) -> dict[str, Any]:
+    """Read the form, which keeps a large file on the disk and closes it at the end, then send the file."""
+    size_of(request, LARGEST_FORM)
+    async with request.form(max_files=1, max_fields=20) as form:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile):
+            raise HTTPException(422, 'send the recording as the file "file" of the form')
+        return shown(await while_connected(request, asr.transcribe(upload, timeout=600)))
+
+
+def size_of(request: Request, most: int) -> int:
+    """Return the length of the body: it limits what is read, and the service has to be told it beforehand."""
     length = request.headers.get("content-length")
     if length is None:
         raise HTTPException(411, "send Content-Length")
-    if int(length) > Flash.largest_bytes:
-        raise HTTPException(413, f"at most {Flash.largest_bytes} bytes; a link (POST /tasks) may lead to more")
+    if int(length) > most:
+        raise HTTPException(413, f"at most {LARGEST_UPLOAD} bytes; a link (POST /tasks) may lead to more")
     return int(length)
 
 
