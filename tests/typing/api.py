@@ -4,10 +4,13 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, assert_never, assert_type
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, Literal, TextIO, assert_never, assert_type
 
 import httpx
+from fastapi import UploadFile
 
 from volcasr_async import (
     ApiKey,
@@ -15,6 +18,7 @@ from volcasr_async import (
     AucV1,
     AudioBytes,
     AudioFile,
+    AudioFileObject,
     AudioStream,
     AudioUrl,
     BatchStats,
@@ -57,6 +61,7 @@ async def verbs() -> None:
         await asr.transcribe(Path("a.wav"), edition=Flash(), options=Options(enable_ddc=True), timeout=5)
         await asr.transcribe(b"...", poll=PollPolicy(first=1))
         await asr.transcribe(AudioUrl("https://e.com/a", format="mp3"))
+        await asr.transcribe(BytesIO(b"..."))
         task = await asr.submit(Job("https://e.com/a.mp3", key="k"), callback="https://e.com/c", callback_data="d")
         assert_type(task, Task)
         answer = await asr.query(task)
@@ -71,6 +76,23 @@ async def verbs() -> None:
         assert_type(asr.stats.in_air, int)
         assert_type(asr.stats.rate, float | None)
     await asr.aclose()
+
+
+async def uploads(
+    asr: VolcASR, upload: UploadFile, file: BinaryIO, spooled: SpooledTemporaryFile[bytes], text: TextIO
+) -> None:
+    await asr.transcribe(file)
+    await asr.transcribe(spooled, edition="flash")
+    await asr.transcribe(upload)
+    await asr.transcribe(upload.file)
+    await asr.transcribe(AudioFileObject(upload, name="a", language="en-US"))
+    asr.batch([upload, BytesIO(b"...")])
+    asr.batch([AudioFileObject(upload.file), Job(upload, key="k")])
+    assert_type(AudioFileObject(upload).label, str)
+    assert_type(AudioFileObject(upload).filename, str | None)
+    await asr.transcribe(text)  # type: ignore[arg-type]
+    AudioFileObject("a.wav")  # type: ignore[arg-type]
+    AudioFileObject(upload, 5)  # type: ignore[arg-type]
 
 
 async def refused_verbs(asr: VolcASR, task: Task) -> None:
