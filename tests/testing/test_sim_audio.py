@@ -124,3 +124,30 @@ def test_a_wrong_label_is_a_wrong_format() -> None:
 def test_broken_containers_have_no_length(data: bytes) -> None:
     """A container that breaks off is a wrong format, not a crash."""
     assert ms(data) is None
+
+
+def test_a_tag_may_stand_before_aac() -> None:
+    """Internet radios put ID3 before AAC; it is no MP3 for that."""
+    tag, adts = b"ID3\x04\0\0\0\0\0\x05hello", b"\xff\xf1\x50\x80\x02\x1f\xfc" + bytes(80)
+    assert container(tag + adts) == "aac"
+    assert container(tag + mp3(2)) == container(tag) == container(tag[:7]) == "mp3"
+    assert ms(tag + adts * 100, format="aac") is not None
+
+
+@pytest.mark.parametrize("mark", [b"RF64", b"BW64"])
+def test_wav_of_64_bits_is_wav(mark: bytes) -> None:
+    """The length in the header is -1 in 32 bits; the data are all that is there."""
+    wav = make_wav(2)
+    data = mark + b"\xff" * 4 + b"WAVEds64" + struct.pack("<I", 28) + bytes(28) + wav[12:40] + b"\xff" * 4 + wav[44:]
+    assert ms(data, format="wav") == 2000
+
+
+def test_flac_in_ogg_counts_by_its_own_rate() -> None:
+    """The mapping of FLAC into Ogg keeps STREAMINFO in the first packet."""
+    info = struct.pack(">HH", 4096, 4096) + bytes(6) + (22050 << 12 | 15 << 4).to_bytes(4) + bytes(20)
+    first = b"\x7fFLAC\x01\x00\x00\x01fLaC\x00\x00\x00\x22" + info
+    pages = [(0, first), (2 * 22050, bytes(200))]
+    data = b"".join(
+        b"OggS\0\0" + struct.pack("<qIII", at, 1, 0, 0) + bytes([1, len(packet)]) + packet for at, packet in pages
+    )
+    assert ms(data, format="ogg") == 2000

@@ -55,7 +55,7 @@ def measure(clip: Clip, label: Label) -> int | None:
 
 def container(head: bytes) -> str | None:
     """The container that the first bytes show."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+    if head[:4] in {b"RIFF", b"RF64", b"BW64"} and head[8:12] == b"WAVE":
         return "wav"
     if head[:4] == b"OggS":
         return "ogg"
@@ -65,9 +65,10 @@ def container(head: bytes) -> str | None:
         return "amr"
     if head[:2] in {b"\xff\xf1", b"\xff\xf9"}:
         return "aac"
-    if head[:3] == b"ID3" or _frame(head, 0) is not None:
-        return "mp3"
-    return None
+    if head[:3] == b"ID3":  # radios put it before AAC as well
+        size = _tag_bytes(head)
+        return (container(head[size:]) if size else None) or "mp3"
+    return "mp3" if _frame(head, 0) is not None else None
 
 
 def make_wav(seconds: float, *, rate: int = 16000, channels: int = 1) -> bytes:
@@ -109,6 +110,9 @@ def _ogg(clip: Clip) -> int | None:
     at = head.find(b"OpusHead")
     if at >= 0:  # Opus counts in 48 kHz, with samples to skip at the start
         return max(0, round((granule - int.from_bytes(head[at + 10 : at + 12], "little")) / 48))
+    at = head.find(b"\x7fFLAC")
+    if at >= 0:
+        return _milliseconds(granule, int.from_bytes(head[at + 27 : at + 31]) >> 12)
     for mark, offset in ((b"\x01vorbis", 12), (b"Speex   ", 36)):
         at = head.find(mark)
         if at >= 0:
@@ -119,9 +123,7 @@ def _ogg(clip: Clip) -> int | None:
 
 def _mp3(clip: Clip) -> int | None:
     """By the Xing/Info/VBRI frame count when there is one, else as constant bit rate from the first frame."""
-    head, at = clip.head, 0
-    if head[:3] == b"ID3" and len(head) >= 10:
-        at = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    head, at = clip.head, _tag_bytes(clip.head)
     if at >= len(head):  # a cover picture larger than what is kept
         return _milliseconds(clip.size - at, 16_000) if at < clip.size else None
     while at + 4 <= len(head):
@@ -134,6 +136,13 @@ def _mp3(clip: Clip) -> int | None:
             return _milliseconds(clip.size - at, bits_per_second / 8)
         at += 1
     return None
+
+
+def _tag_bytes(head: bytes) -> int:
+    """Count the bytes of the ID3 tag at the beginning; 0 where there is none."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
 
 
 def _counted_frames(frame: bytes) -> int:
