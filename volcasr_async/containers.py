@@ -14,7 +14,7 @@ _SUFFIXES = {
     ".raw": "raw", ".spx": "spx", ".amr": "amr", ".aac": "aac", ".m4a": "m4a", ".mp4": "mp4", ".flac": "flac",
     ".webm": "webm", ".weba": "webm", ".wma": "wma", ".aif": "aiff", ".aiff": "aiff", ".caf": "caf", ".m4b": "m4a",
     ".mka": "mkv", ".mkv": "mkv", ".au": "au", ".snd": "au", ".ape": "ape", ".ac3": "ac3", ".eac3": "ac3", ".dsf": "dsf",
-    ".dff": "dff", ".wv": "wv", ".tta": "tta", ".voc": "voc", ".w64": "w64", ".mid": "midi", ".midi": "midi",
+    ".dff": "dff", ".wv": "wv", ".tta": "tta", ".voc": "voc", ".w64": "w64", ".mid": "midi", ".midi": "midi", ".sph": "sph",
 }  # fmt: skip
 
 
@@ -34,6 +34,7 @@ _MARKS = {
     b"riff\x2e\x91\xcf\x11": "w64",
     b"MThd": "midi",
     b".SoX": "sox",
+    b"NIST_1A\n": "sph",
     b"ADIF": "aac",
 }
 

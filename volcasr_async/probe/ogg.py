@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -38,11 +40,13 @@ def read_ogg(window: Window) -> Header | None:
     pages = _first_pages(window)
     if not pages:
         return None
-    streams = {page.serial: _stream(page.packet) for page in pages if page.flags & 2}
+    streams = {page.serial: _stream(page.packet) for page in takewhile(_begins_stream, pages)}
     serial, stream = next(((s, x) for s, x in streams.items() if x), (None, None))
     problems = ["it holds a video"] if any(b"theora" in page.packet[:8] for page in pages) else []
     if serial is None or stream is None:
         return Header(problems=tuple(problems))
+    if not window.is_whole:
+        return replace(stream.header, problems=tuple(problems))
     begun = next((p.granule for p in pages if p.serial == serial and p.granule not in (0, _NOWHERE)), 0)
     last, is_cut = _last_page(window)
     if last is None or last.granule == _NOWHERE:
@@ -60,6 +64,11 @@ def read_ogg(window: Window) -> Header | None:
         problems=tuple(problems),
         warnings=(_CUT_OFF,) if is_cut else (),
     )
+
+
+def _begins_stream(page: _Page) -> bool:
+    """Tell whether a logical stream begins. Those of one recording begin before any other page; later ones are the next."""
+    return bool(page.flags & 2)
 
 
 def _duration(stream: _Stream, begun: int, ended: int) -> float | None:

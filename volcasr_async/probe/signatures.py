@@ -214,6 +214,8 @@ def _structured(head: bytes) -> Signature | None:
         return Signature("a Windows program", "program")
     if head[:2] == b"\x80\x04" and head[2:3] == b"\x95" and head[7:11] == bytes(4):
         return Signature("a Python pickle", "database")
+    if head[2:4] == b"\r\n" and head[4:5] < b"\x04" and head[5:8] == bytes(3) and head[16:17] in (b"\xe3", b"\x63"):
+        return Signature("a compiled Python module", "program")
     return _image(head) or _video(head)
 
 
