@@ -4,6 +4,7 @@ import tests.benchmarks.conftest
 import tests.cancellation.conftest
 import tests.cli.conftest
 import tests.crash.conftest
+import tests.media.conftest
 import tests.security.conftest
 import tests.telemetry.conftest
 import tests.testing.conftest  # noqa: F401
