@@ -18,6 +18,7 @@ from volcasr_async.errors import Charged, ServerError
 from volcasr_async.journal import State
 from volcasr_async.protocol.messages import Phase
 from volcasr_async.protocol.status import CODES, RANGES, Rule, rule_of
+from volcasr_async.public_messages import MESSAGES
 from volcasr_async.testing import KINDS, MARKERS
 
 DOCS = Path(__file__).parent
@@ -327,7 +328,13 @@ def markers() -> str:
     return table(["begins with", "the task ends as"], ([f"`{name}`", f"`{kind}`"] for name, kind in MARKERS.items()))
 
 
+def public_messages() -> str:
+    """Write the message of each public code."""
+    return table(["`public_code`", "`public_message`"], [[f"`{code}`", text] for code, text in MESSAGES.items()])
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "public": public_messages,
     "codes-v3": lambda: codes_of(_V3, v1=False),
     "codes-v1": lambda: codes_of(_V1, v1=True),
     "by-message": by_message,

@@ -107,7 +107,9 @@ def called_back(job: Job, callback: str | None, callback_data: str | None) -> Jo
         if value is None:
             continue
         if getattr(job, name) is not None:
-            raise InputError(f"this Job has a {name} of its own: leave out the parameter {name}, or the Job's")
+            raise InputError(
+                f"this Job has a {name} of its own: leave out the parameter {name}, or the Job's", reason="usage"
+            )
         job = replace(job, **{name: value})
     return job
 

@@ -94,7 +94,9 @@ class CallbackReceiver:
         try:
             name = UUID(request_id).hex
         except (ValueError, AttributeError, TypeError):
-            raise InputError(f"request_id={request_id!r} is no UUID; take Job.request_id or Task.request_id") from None
+            raise InputError(
+                f"request_id={request_id!r} is no UUID; take Job.request_id or Task.request_id", reason="usage"
+            ) from None
         return f"{self._public_url}/{self._segment(name)}"
 
     def job(self, source: SourceLike | Job) -> Job:
@@ -105,7 +107,9 @@ class CallbackReceiver:
         job = as_job(source)
         url = self.url_for(job.request_id)
         if job.callback not in (None, url):
-            raise InputError("this Job has a callback of its own, and here it gets another: leave the Job's out")
+            raise InputError(
+                "this Job has a callback of its own, and here it gets another: leave the Job's out", reason="usage"
+            )
         return replace(job, callback=url)
 
     async def transcribe(
@@ -218,7 +222,8 @@ def _checked_url(url: str) -> str:
     if not (whole and bare and url.isascii() and url.isprintable() and " " not in url):
         raise InputError(
             "public_url takes the address under which the service reaches the mounted receiver, such as "
-            '"https://me.example/volcasr": http or https, without user, query or fragment'
+            '"https://me.example/volcasr": http or https, without user, query or fragment',
+            reason="usage",
         )
     return url.rstrip("/")
 
@@ -230,7 +235,8 @@ def _checked_secret(secret: str | bytes | None) -> bytes:
     if not isinstance(key, bytes) or len(key) < _LEAST_SECRET:
         raise InputError(
             f"secret takes at least {_LEAST_SECRET} characters that nobody guesses; make some with "
-            'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            'python -c "import secrets; print(secrets.token_urlsafe(32))"',
+            reason="usage",
         )
     return key
 

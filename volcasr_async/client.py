@@ -162,7 +162,9 @@ class VolcASR:
         order = self._session.order(job, edition, options)
         progress = self._session.begin(order)
         if progress.dialect.phase == "flash":
-            raise InputError("flash answers at once and has no task: use transcribe, or submit to standard or idle")
+            raise InputError(
+                "flash answers at once and has no task: use transcribe, or submit to standard or idle", reason="usage"
+            )
         limit = timeout if timeout is not None else _SUBMIT_S
         step = await within(limit, progress, self._submitted(progress))
         if step is not None:

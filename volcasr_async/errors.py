@@ -34,6 +34,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from volcasr_async.public_messages import CODE_OF_REASON, MESSAGES, InputReason, PublicCode
+
 if TYPE_CHECKING:
     from volcasr_async.job import Job
     from volcasr_async.models import Task
@@ -78,14 +80,42 @@ class VolcASRError(Exception):
     """Whether no job at all can succeed before somebody changes the account: a batch stops on it."""
     charged: Charged = "no"
     """Whether the service has accepted the recording that the error is about; see `Charged`."""
+    _public_code: ClassVar[PublicCode] = "internal"
 
     def __init__(self, *said: object) -> None:
         # Whatever finds its way into a message, such as a link that was given as a format: its query does not.
         super().__init__(*(without_queries(part) if isinstance(part, str) else part for part in said))
 
+    @property
+    def public_code(self) -> PublicCode:
+        """Return the stable code of `public_message`, such as "recording_too_large": a key for translations."""
+        return self._public_code
+
+    @property
+    def public_message(self) -> str:
+        """Return a sentence in English that may be shown to the caller of a web service.
+
+        It states what is wrong and what the caller can do. It is a constant for each `public_code`, so it contains no ids,
+        hosts, paths, links, texts of the service or advice for programmers.
+        """
+        return MESSAGES[self.public_code]
+
 
 class InputError(VolcASRError, ValueError):
-    """What was given cannot be sent; nothing was. The message names the cure."""
+    """The input cannot be sent; nothing was sent. The message states what is wrong and what to do.
+
+    `reason` tells the kinds apart: "missing", "directory", "unreadable", "empty", "not-audio", "format", "damaged",
+    "too-large", "too-long", "link", "value" (any other value) or "usage" (an incorrect call of the library).
+    """
+
+    def __init__(self, *said: object, reason: InputReason = "value") -> None:
+        super().__init__(*said)
+        self.reason: InputReason = reason
+
+    @property
+    def public_code(self) -> PublicCode:
+        """Return the code that belongs to `reason`."""
+        return CODE_OF_REASON[self.reason]
 
 
 class ConfigurationError(VolcASRError, ValueError):
@@ -102,6 +132,7 @@ class BudgetFull(VolcASRError):
     """
 
     retryable = True
+    _public_code = "busy"
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -116,6 +147,7 @@ class TransportError(VolcASRError):
     """
 
     retryable = True
+    _public_code = "unavailable"
 
     def __init__(self, message: str, *, sent: Sent = "maybe") -> None:
         super().__init__(message)
@@ -129,6 +161,7 @@ class ReplyError(VolcASRError):
     """
 
     retryable = True
+    _public_code = "unavailable"
     evidence: Evidence = "nothing"
     """What the answer proves about the task: a success that cannot be read proves that the service has it."""
 
@@ -199,6 +232,11 @@ class InvalidRequest(ServiceError):
 
     default_hint = "Compare the options with the edition's document; the log id lets the service's support see why"
 
+    @property
+    def public_code(self) -> PublicCode:
+        """Return "internal", because the program chose the fields; a request that is too large (413) has another code."""
+        return "recording_too_large" if self.http_status == 413 else "internal"
+
 
 class TaskNotFound(ServiceError):
     """The service does not know the task: never accepted, expired, or queried with another resource id or key.
@@ -207,6 +245,7 @@ class TaskNotFound(ServiceError):
     submitted again without permission.
     """
 
+    _public_code = "not_found"
     default_hint = "The task was never accepted, or its result has expired (the service keeps results for 24 hours)"
 
 
@@ -238,6 +277,7 @@ class RateLimited(ServiceError):
     """More requests, or more audio, than the app key may send just now; no failure of the job."""
 
     retryable = True
+    _public_code = "busy"
     default_hint = "Lower Limits(qps=..., concurrency=...) if other programs use the same app key"
     pauses_submits: bool = False
     """Set for 45000131 (500 hours of audio within half an hour): submits have to wait minutes, queries do not."""
@@ -249,45 +289,54 @@ class ServerBusy(ServiceError):
     """The service is overloaded and did not take the request."""
 
     retryable = True
+    _public_code = "busy"
 
 
 class ServerError(ServiceError):
     """The service failed inside."""
 
     retryable = True
+    _public_code = "unavailable"
 
 
 class AudioError(ServiceError):
     """The recording cannot be recognised as it is; other recordings are not concerned."""
 
+    _public_code = "recording_rejected"
+
 
 class EmptyAudio(AudioError):
     """There is no audio in it."""
 
+    _public_code = "recording_empty"
     default_hint = "The recording holds no samples; check the file behind the link"
 
 
 class BadAudioFormat(AudioError):
     """It could not be decoded: a wrong label, or a container that the edition does not take."""
 
+    _public_code = "recording_format"
     default_hint = "Leave format= out rather than giving a wrong one, or convert the recording to WAV, MP3 or OGG OPUS"
 
 
 class AudioTooLong(AudioError):
     """Longer than the edition takes (5 h; flash 2 h)."""
 
+    _public_code = "recording_too_long"
     default_hint = "Cut the recording; flash takes 2 hours, the other editions 5"
 
 
 class AudioTooLarge(AudioError):
     """Larger than the edition takes (512 MB; flash 100 MB)."""
 
+    _public_code = "recording_too_large"
     default_hint = "Compress or cut the recording; flash takes 100 MB, the other editions 512 MB"
 
 
 class AudioDownloadFailed(AudioError):
     """The service could not fetch the link."""
 
+    _public_code = "link_not_downloadable"
     default_hint = (
         "The service downloads from mainland China: give a link to object storage there, without redirect or login, "
         "signed for longer than the edition's promised waiting time"
@@ -302,6 +351,7 @@ class SubmitUncertain(VolcASRError):
     """
 
     charged: Charged = "maybe"
+    _public_code = "uncertain"
 
     def __init__(self, message: str, *, job: Job | None = None, task: Task | None = None) -> None:
         super().__init__(message)
@@ -316,6 +366,11 @@ class WaitTimeout(VolcASRError, TimeoutError):
     waits for it again at no cost. It is `None` where nothing was sent, for flash, and for a v1 submit that was not
     accepted. `__cause__` is the last failure of a request, if there was one.
     """
+
+    @property
+    def public_code(self) -> PublicCode:
+        """Return "not_finished" if there is a task to wait for, else "timed_out"."""
+        return "timed_out" if self.task is None else "not_finished"
 
     def __init__(self, message: str, *, task: Task | None = None, job: Job | None = None) -> None:
         super().__init__(message)

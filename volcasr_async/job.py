@@ -49,7 +49,9 @@ class Job(Struct, frozen=True):
         for name in ("key", "callback", "callback_data", "uid"):
             value = getattr(self, name)
             if value is not None and not _is_text(value):
-                raise InputError(f"Job({name}) takes a string, not {type(value).__name__} or broken text")
+                raise InputError(
+                    f"Job({name}) takes a string, not {type(value).__name__} or broken text", reason="usage"
+                )
         if self.key == "":
             raise InputError('Job(key="") is no name, and all such jobs would be one: leave it out')
         if self.callback is not None and not _LINK.fullmatch(self.callback):
@@ -152,11 +154,15 @@ def _check(order: Order) -> None:
     _check_request_id(order.request_id)
     if isinstance(source, AudioUrl):
         if source.is_cut:
-            raise InputError("this AudioUrl went through a pickle, where its query is left out: make it anew")
+            raise InputError(
+                "this AudioUrl went through a pickle, where its query is left out: make it anew", reason="usage"
+            )
     elif not edition.inline_audio:
         raise InputError(_needs_url(edition))
     if order.job.callback is not None and order.job.callback.endswith(LEFT_OUT):
-        raise InputError("this Job went through a pickle, where the query of its callback is left out: make it anew")
+        raise InputError(
+            "this Job went through a pickle, where the query of its callback is left out: make it anew", reason="usage"
+        )
     check_format(order.format, edition)
     _check_language(order)
     if isinstance(edition, Flash) and (order.job.callback or order.job.callback_data):
@@ -176,7 +182,8 @@ def check_format(name: str | None, edition: Edition) -> None:
         raise InputError(
             f"the {edition.name} edition takes {_list(edition)}, not {name}; convert the recording, for example with "
             f"ffmpeg -i in.{name if name.isalnum() else 'file'} -vn -c:a libopus out.ogg"
-            + (", or pass a link to standard, which takes " + _list(Standard()) if name in Standard.formats else "")
+            + (", or pass a link to standard, which takes " + _list(Standard()) if name in Standard.formats else ""),
+            reason="format",
         )
 
 

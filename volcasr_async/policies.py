@@ -28,14 +28,21 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.qps is not None and not (_is_number(self.qps) and self.qps > 0):
-            raise InputError(f"Limits(qps={self.qps!r}) must be a number above 0; use qps=None for no limit")
+            raise InputError(
+                f"Limits(qps={self.qps!r}) must be a number above 0; use qps=None for no limit", reason="usage"
+            )
         if not _is_count(self.concurrency, 1):
-            raise InputError(f"Limits(concurrency={self.concurrency!r}) must be a whole number, at least 1")
+            raise InputError(
+                f"Limits(concurrency={self.concurrency!r}) must be a whole number, at least 1", reason="usage"
+            )
         if not _is_count(self.upload_bytes, 1):
-            raise InputError(f"Limits(upload_bytes={self.upload_bytes!r}) must be a whole number, at least 1")
+            raise InputError(
+                f"Limits(upload_bytes={self.upload_bytes!r}) must be a whole number, at least 1", reason="usage"
+            )
         if self.max_waiting is not None and not _is_count(self.max_waiting, 0):
             raise InputError(
-                f"Limits(max_waiting={self.max_waiting!r}) must be a whole number, at least 0; None lets all wait"
+                f"Limits(max_waiting={self.max_waiting!r}) must be a whole number, at least 0; None lets all wait",
+                reason="usage",
             )
 
 
@@ -69,14 +76,19 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _is_count(self.attempts, 1):
             raise InputError(
-                f"RetryPolicy(attempts={self.attempts!r}) must be a whole number, at least 1: the first try counts"
+                f"RetryPolicy(attempts={self.attempts!r}) must be a whole number, at least 1: the first try counts",
+                reason="usage",
             )
         if not all(map(_is_number, (self.first, self.longest, self.reply_timeout, self.grace))):
-            raise InputError("RetryPolicy needs numbers of seconds for first, longest, reply_timeout and grace")
+            raise InputError(
+                "RetryPolicy needs numbers of seconds for first, longest, reply_timeout and grace", reason="usage"
+            )
         if not 0 < self.first <= self.longest:
-            raise InputError("RetryPolicy needs 0 < first <= longest, in seconds")
+            raise InputError("RetryPolicy needs 0 < first <= longest, in seconds", reason="usage")
         if self.reply_timeout <= 0 or self.grace < 0 or not _is_count(self.new_tasks, 0):
-            raise InputError("RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0")
+            raise InputError(
+                "RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0", reason="usage"
+            )
         if self.pay_again:
             force_setattr(self, "resubmit_v1", True)
             force_setattr(self, "resend_flash", True)
@@ -100,11 +112,11 @@ class PollPolicy(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not all(map(_is_number, (self.first, self.growth, self.shortest, self.longest or 1))):
-            raise InputError("PollPolicy needs numbers of seconds (growth: a number)")
+            raise InputError("PollPolicy needs numbers of seconds (growth: a number)", reason="usage")
         if self.first < 0 or self.growth < 0 or self.shortest <= 0:
-            raise InputError("PollPolicy needs first >= 0, growth >= 0 and shortest > 0")
+            raise InputError("PollPolicy needs first >= 0, growth >= 0 and shortest > 0", reason="usage")
         if self.longest is not None and self.longest < self.shortest:
-            raise InputError("PollPolicy(longest=...) must not be below shortest")
+            raise InputError("PollPolicy(longest=...) must not be below shortest", reason="usage")
 
 
 def _is_number(value: object) -> bool:

@@ -103,7 +103,9 @@ class Door:
         comes out as it is, and nothing is sent then.
         """
         if self._closed:
-            raise InputError("this client is closed: keep it open for as long as it is used, or make a new VolcASR")
+            raise InputError(
+                "this client is closed: keep it open for as long as it is used, or make a new VolcASR", reason="usage"
+            )
         engine = self._guest or await self._engine()
         body = Body(call, upload, leaving, completing, write_s=WRITE_S, answer_s=ANSWER * reply_timeout)
         headers = [*self._common, *call.headers, ("Content-Length", str(body.length))]
@@ -169,7 +171,8 @@ def engine_of(name: str, base_url: str, connections: int) -> Callable[[], Engine
         return partial(Lanes, base_url, connections, security, proxy=proxy)
     if name != "aiohttp":
         raise InputError(
-            f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx'
+            f'there is no engine {name!r}; http takes "httpx", "aiohttp", a client or a transport of httpx',
+            reason="usage",
         )
     try:
         from volcasr_async._transport.express import Express

@@ -44,7 +44,9 @@ class Feed:
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes):
             self._now = iter(items)
         else:
-            raise InputError("a batch takes an iterable of sources or jobs, sync or async; for one, use transcribe")
+            raise InputError(
+                "a batch takes an iterable of sources or jobs, sync or async; for one, use transcribe", reason="usage"
+            )
         self._ready: deque[Item] = deque()
         self._wanted = self._reading = 0
         self._ended = False

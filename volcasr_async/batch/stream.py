@@ -49,7 +49,9 @@ class Batch:
         self, session: Session, items: Input, *, workers: int, window: int, redo: bool, journal: OpenJournal
     ) -> None:
         if window < 1:
-            raise InputError(f"window={window} must be at least 1: it is how many jobs may be under way")
+            raise InputError(
+                f"window={window} must be at least 1: it is how many jobs may be under way", reason="usage"
+            )
         self._session, self._feed, self._open_journal = session, Feed(items), journal
         self._workers, self._window, self._redo = workers, window, redo
         self._journal: Journal | None = None
@@ -204,5 +206,5 @@ class Batch:
 
     def _begun(self) -> tuple[Engine, TaskGroup]:
         if self._engine is None or self._tasks is None:
-            raise InputError("open the batch first: async with asr.batch(...) as batch")
+            raise InputError("open the batch first: async with asr.batch(...) as batch", reason="usage")
         return self._engine, self._tasks
