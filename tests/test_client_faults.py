@@ -26,7 +26,7 @@ from volcasr_async import (
     VolcASRError,
     WaitTimeout,
 )
-from volcasr_async.editions import Edition
+from volcasr_async.editions import Edition, EditionName
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ def once(kind: str, on: str = "submit", **more: Any) -> Simulator:
 
 @pytest.mark.parametrize("kind", AFTER_ACCEPTANCE)
 @pytest.mark.parametrize("edition", ["standard", "idle"])
-async def test_a_lost_answer_is_asked_about(edition: str, kind: str) -> None:
+async def test_a_lost_answer_is_asked_about(edition: EditionName, kind: str) -> None:
     """An accepted submit whose answer was lost is found by its id, and charged once."""
     simulator = once(kind)
     async with client(simulator) as asr:

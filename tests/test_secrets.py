@@ -115,7 +115,7 @@ def test_refused_links(bad: str) -> None:
     "wrong",
     [
         lambda: AudioUrl(LINK, format=LINK),
-        lambda: Job(LINK, edition=LINK),
+        lambda: Job(LINK, edition=LINK),  # type: ignore[arg-type]  # on purpose
         lambda: Job(LINK, request_id=LINK),
     ],
 )

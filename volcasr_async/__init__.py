@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from volcasr_async._version import __version__
 from volcasr_async.credentials import ApiKey, AppKey
-from volcasr_async.editions import AucV1, Edition, Flash, Idle, Standard
+from volcasr_async.editions import AucV1, Edition, EditionName, Flash, Idle, Standard
 from volcasr_async.errors import (
     AudioDownloadFailed,
     AudioError,
@@ -78,6 +78,7 @@ __all__ = [
     "Corpus",
     "Done",
     "Edition",
+    "EditionName",
     "EmptyAudio",
     "Failed",
     "Flash",

@@ -20,7 +20,7 @@ from volcasr_async._clock import now
 from volcasr_async._loops import PerLoop
 from volcasr_async._transport import Door
 from volcasr_async.credentials import account_digest, veil
-from volcasr_async.editions import Edition
+from volcasr_async.editions import Edition, EditionName
 from volcasr_async.environment import is_loopback
 from volcasr_async.errors import TransportError, VolcASRError
 from volcasr_async.job import Job, Order, prepare
@@ -80,13 +80,13 @@ class Session:
         """Return a digest of the credentials: a journal stores it instead of them."""
         return account_digest(self._access.credentials, salt)
 
-    def order(self, job: Job, edition: Edition | str | None = None, options: Options | None = None) -> Order:
+    def order(self, job: Job, edition: Edition | EditionName | None = None, options: Options | None = None) -> Order:
         """Make every choice and refuse what cannot be sent, credentials that do not fit the edition among it."""
         defaults = self._defaults
         order = prepare(
             job,
-            edition=edition or defaults.edition,
-            options=options or defaults.options,
+            edition=edition if edition is not None else defaults.edition,
+            options=options if options is not None else defaults.options,
             cluster=defaults.cluster,
         )
         self._dialect(order.edition)

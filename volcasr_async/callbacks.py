@@ -32,7 +32,7 @@ from volcasr_async.policies import PollPolicy
 
 if TYPE_CHECKING:
     from volcasr_async.client import VolcASR
-    from volcasr_async.editions import Edition
+    from volcasr_async.editions import Edition, EditionName
     from volcasr_async.options import Options
     from volcasr_async.sources import SourceLike
 
@@ -116,7 +116,7 @@ class CallbackReceiver:
         self,
         source: SourceLike | Job,
         *,
-        edition: Edition | str | None = None,
+        edition: Edition | EditionName | None = None,
         options: Options | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as in VolcASR
     ) -> Transcript:
@@ -128,7 +128,7 @@ class CallbackReceiver:
         self,
         source: SourceLike | Job,
         *,
-        edition: Edition | str | None = None,
+        edition: Edition | EditionName | None = None,
         options: Options | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as in VolcASR
     ) -> Task:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 
+from volcasr_async._arguments import as_credentials, check_batch, check_call, check_client, check_task
 from volcasr_async._audio import Upload
 from volcasr_async._budget import Budget, KeyBudget, Stats
 from volcasr_async._deadline import timed_out, within
@@ -21,7 +22,7 @@ from volcasr_async._transport import MOST_CONNECTIONS, Door
 from volcasr_async.batch import Batch
 from volcasr_async.batch.feed import Input
 from volcasr_async.credentials import Credentials
-from volcasr_async.editions import Edition
+from volcasr_async.editions import Edition, EditionName
 from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
 from volcasr_async.errors import (
     BudgetFull,
@@ -53,6 +54,7 @@ _SUBMIT_S = 600.0
 class VolcASR:
     """The client: an async context manager that many tasks may use at once.
 
+    *credentials* are an `ApiKey`, an `AppKey`, or a string, which is the key of the new console.
     Without *credentials* the environment is read, here and now: `VOLCASR_API_KEY`, or `VOLCASR_APP_KEY` with
     `VOLCASR_ACCESS_KEY` (and `VOLCASR_SECRET_KEY` for signed v1); also `VOLCASR_CLUSTER` and `VOLCASR_BASE_URL`.
     *edition* and *options* are what jobs get that do not say. *limits* is the budget of the app key, shared by all that
@@ -61,14 +63,15 @@ class VolcASR:
     *observe* takes a `telemetry.Observer`; by default it is OpenTelemetry where the program has set a provider before;
     `False` is none.
 
-    Raises `ConfigurationError` for credentials or a base URL that cannot serve.
+    Raises `ConfigurationError` for credentials or a base URL that cannot be used, and `InputError` for any other argument
+    of a wrong type.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default
         self,
-        credentials: Credentials | None = None,
+        credentials: Credentials | str | None = None,
         *,
-        edition: Edition | str | None = None,
+        edition: Edition | EditionName | None = None,
         options: Options | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen values may be defaults
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008
@@ -77,13 +80,24 @@ class VolcASR:
         http: httpx.AsyncClient | httpx.AsyncBaseTransport | Engine | None = None,
         observe: Observe = None,
     ) -> None:
+        check_client(
+            edition=edition,
+            options=options,
+            limits=limits,
+            retry=retry,
+            poll=poll,
+            base_url=base_url,
+            http=http,
+            observe=observe,
+        )
         base = checked_base_url(base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
         cluster = os.environ.get("VOLCASR_CLUSTER")
         chosen = as_edition(edition, cluster=cluster) if edition is not None else None
         self._limits, self._grace = limits, retry.grace
         self._hints = Hints()
         self._door = Door(base, connections=limits.concurrency, http=http)
-        access = Access(credentials or credentials_from(os.environ), self._door.host, self._door.base_path)
+        who = as_credentials(credentials) if credentials is not None else credentials_from(os.environ)
+        access = Access(who, self._door.host, self._door.base_path)
         key = RECENT.key_of(access.host, access.credentials) if self._door.leads_to_network else None
         self._budget: Budget = KeyBudget(limits, key)
         defaults = Defaults(chosen, options, cluster)
@@ -121,7 +135,7 @@ class VolcASR:
         self,
         source: SourceLike | Job,
         *,
-        edition: Edition | str | None = None,
+        edition: Edition | EditionName | None = None,
         options: Options | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline carries the task, a bare cancellation could not
         poll: PollPolicy | None = None,
@@ -136,6 +150,7 @@ class VolcASR:
         Failures on the way and refusals for the request rate are retried as `RetryPolicy` says; a submit whose answer
         was lost is asked about before it is sent again, so nothing is paid twice.
         """
+        check_call(edition=edition, options=options, timeout=timeout, poll=poll)
         order = self._session.order(as_job(source), edition, options)
         limit = timeout if timeout is not None else order.edition.patience_s
         return await self._finish(paced(self._session.begin(order), poll), limit)
@@ -145,7 +160,7 @@ class VolcASR:
         self,
         source: SourceLike | Job,
         *,
-        edition: Edition | str | None = None,
+        edition: Edition | EditionName | None = None,
         options: Options | None = None,
         callback: str | None = None,
         callback_data: str | None = None,
@@ -158,6 +173,7 @@ class VolcASR:
 
         Raises as `transcribe` does; after the deadline a submit that may have arrived is `SubmitUncertain`, with its task.
         """
+        check_call(edition=edition, options=options, timeout=timeout)
         job = called_back(as_job(source), callback, callback_data)
         order = self._session.order(job, edition, options)
         progress = self._session.begin(order)
@@ -184,6 +200,7 @@ class VolcASR:
         Raises what the service answered, `TaskNotFound` among it once the task is older than `RetryPolicy.grace`, and
         `TransportError`; nothing is retried.
         """
+        check_task(task)
         progress = self._session.follow(task)
         try:
             return await self._exchange(progress, None)
@@ -211,6 +228,8 @@ class VolcASR:
         Raises `WaitTimeout` with the task after the deadline. Failures on the way are retried until then: asking costs
         nothing.
         """
+        check_task(task)
+        check_call(timeout=timeout, poll=poll)
         progress = paced(self._session.follow(task), poll)
         return await self._finish(progress, timeout if timeout is not None else task.edition.patience_s)
 
@@ -220,6 +239,8 @@ class VolcASR:
         Within the budget, and for once: a hint that proves wrong changes nothing, one that is repeated counts less each
         time, and one that comes before `wait` is kept for it. A batch takes none. Call it in the client's event loop.
         """
+        if not isinstance(task, str):
+            check_task(task)
         self._hints.give(task.request_id if isinstance(task, Task) else task)
 
     def batch(
@@ -229,6 +250,7 @@ class VolcASR:
         window: int = 1000,
         journal: str | PathLike[str] | Journal | None = None,
         redo: bool = False,
+        replay: bool = False,
     ) -> Batch:
         """Transcribe many: `async with asr.batch(urls, journal="run.db") as batch: async for outcome in batch: ...`.
 
@@ -239,13 +261,17 @@ class VolcASR:
         stopped. Recordings that are done are not sent again, accepted tasks are waited for, and submits without an answer
         are queried first. A task that ended with a listed final code is followed by a new task, as in the first run of its
         recording. Anything else that is charged, or may be, is submitted again only with `RetryPolicy(pay_again=True)`.
-        Request ids are derived from the journal. *redo* transcribes every recording again, also with other options than
+        Request ids are derived from the journal. *replay* also returns the results of recordings that are done and were
+        returned by an earlier run: they are read from the journal, nothing is sent or charged for them, and
+        `BatchStats.replayed` counts them. *redo* transcribes every recording again, also with other options than
         before, and is charged again.
 
         A journal that was passed in as an object stays open.
 
-        Raises `JournalError` for a journal that is foreign, broken or in use.
+        Raises `InputError` for an argument of a wrong type, and on entry `JournalError` for a journal that is foreign,
+        broken or in use.
         """
+        check_batch(window=window, journal=journal, redo=redo, replay=replay)
 
         async def opened() -> tuple[Journal | None, bool]:
             if not isinstance(journal, str | PathLike):
@@ -255,7 +281,7 @@ class VolcASR:
             return await SqliteJournal.open(Path(journal)), True
 
         workers = min(self._limits.concurrency, MOST_CONNECTIONS)
-        return Batch(self._session, jobs, workers=workers, window=window, redo=redo, journal=opened)
+        return Batch(self._session, jobs, workers=workers, window=window, redo=redo, replay=replay, journal=opened)
 
     # ---- one job ----
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from msgspec import Struct
 
+from volcasr_async._checks import check_bool
 from volcasr_async.errors import InputError
 
 HOUR_S = 3600.0
@@ -40,6 +41,7 @@ class Standard(Struct, frozen=True, tag="standard", tag_field="name"):
 
     def __post_init__(self) -> None:
         _check_name("Standard(resource_id)", self.resource_id)
+        check_bool("Standard(inline_audio)", self.inline_audio)
 
 
 class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
@@ -97,10 +99,12 @@ class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
 
 
 Edition = Standard | Idle | Flash | AucV1
-EDITION_NAMES = ("standard", "idle", "flash", "v1")
+EditionName = Literal["standard", "idle", "flash", "v1"]
+"""The name of an edition, which is accepted in place of its value. "v1" needs `VOLCASR_CLUSTER`."""
+EDITION_NAMES: tuple[EditionName, ...] = get_args(EditionName)
 
 
 def _check_name(what: str, value: object) -> None:
     """Refuse what cannot stand in a header."""
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise InputError(f"{what} is {value!r}: give the name that the console shows")
+        raise InputError(f"{what} is {value!r}: give the name that the console shows", reason="usage")

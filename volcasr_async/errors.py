@@ -132,7 +132,7 @@ class BudgetFull(VolcASRError):
     """
 
     retryable = True
-    _public_code = "busy"
+    _public_code: ClassVar[PublicCode] = "busy"
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -147,7 +147,7 @@ class TransportError(VolcASRError):
     """
 
     retryable = True
-    _public_code = "unavailable"
+    _public_code: ClassVar[PublicCode] = "unavailable"
 
     def __init__(self, message: str, *, sent: Sent = "maybe") -> None:
         super().__init__(message)
@@ -161,7 +161,7 @@ class ReplyError(VolcASRError):
     """
 
     retryable = True
-    _public_code = "unavailable"
+    _public_code: ClassVar[PublicCode] = "unavailable"
     evidence: Evidence = "nothing"
     """What the answer proves about the task: a success that cannot be read proves that the service has it."""
 
@@ -245,7 +245,7 @@ class TaskNotFound(ServiceError):
     submitted again without permission.
     """
 
-    _public_code = "not_found"
+    _public_code: ClassVar[PublicCode] = "not_found"
     default_hint = "The task was never accepted, or its result has expired (the service keeps results for 24 hours)"
 
 
@@ -277,7 +277,7 @@ class RateLimited(ServiceError):
     """More requests, or more audio, than the app key may send just now; no failure of the job."""
 
     retryable = True
-    _public_code = "busy"
+    _public_code: ClassVar[PublicCode] = "busy"
     default_hint = "Lower Limits(qps=..., concurrency=...) if other programs use the same app key"
     pauses_submits: bool = False
     """Set for 45000131 (500 hours of audio within half an hour): submits have to wait minutes, queries do not."""
@@ -289,54 +289,54 @@ class ServerBusy(ServiceError):
     """The service is overloaded and did not take the request."""
 
     retryable = True
-    _public_code = "busy"
+    _public_code: ClassVar[PublicCode] = "busy"
 
 
 class ServerError(ServiceError):
     """The service failed inside."""
 
     retryable = True
-    _public_code = "unavailable"
+    _public_code: ClassVar[PublicCode] = "unavailable"
 
 
 class AudioError(ServiceError):
     """The recording cannot be recognised as it is; other recordings are not concerned."""
 
-    _public_code = "recording_rejected"
+    _public_code: ClassVar[PublicCode] = "recording_rejected"
 
 
 class EmptyAudio(AudioError):
     """There is no audio in it."""
 
-    _public_code = "recording_empty"
+    _public_code: ClassVar[PublicCode] = "recording_empty"
     default_hint = "The recording holds no samples; check the file behind the link"
 
 
 class BadAudioFormat(AudioError):
     """It could not be decoded: a wrong label, or a container that the edition does not take."""
 
-    _public_code = "recording_format"
+    _public_code: ClassVar[PublicCode] = "recording_format"
     default_hint = "Leave format= out rather than giving a wrong one, or convert the recording to WAV, MP3 or OGG OPUS"
 
 
 class AudioTooLong(AudioError):
     """Longer than the edition takes (5 h; flash 2 h)."""
 
-    _public_code = "recording_too_long"
+    _public_code: ClassVar[PublicCode] = "recording_too_long"
     default_hint = "Cut the recording; flash takes 2 hours, the other editions 5"
 
 
 class AudioTooLarge(AudioError):
     """Larger than the edition takes (512 MB; flash 100 MB)."""
 
-    _public_code = "recording_too_large"
+    _public_code: ClassVar[PublicCode] = "recording_too_large"
     default_hint = "Compress or cut the recording; flash takes 100 MB, the other editions 512 MB"
 
 
 class AudioDownloadFailed(AudioError):
     """The service could not fetch the link."""
 
-    _public_code = "link_not_downloadable"
+    _public_code: ClassVar[PublicCode] = "link_not_downloadable"
     default_hint = (
         "The service downloads from mainland China: give a link to object storage there, without redirect or login, "
         "signed for longer than the edition's promised waiting time"
@@ -351,7 +351,7 @@ class SubmitUncertain(VolcASRError):
     """
 
     charged: Charged = "maybe"
-    _public_code = "uncertain"
+    _public_code: ClassVar[PublicCode] = "uncertain"
 
     def __init__(self, message: str, *, job: Job | None = None, task: Task | None = None) -> None:
         super().__init__(message)

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4, uuid5
 from msgspec import Struct, field
 from msgspec.structs import asdict, force_setattr, replace
 
+from volcasr_async._checks import check_type, suggestion, type_of
 from volcasr_async.containers import by_name
-from volcasr_async.editions import EDITION_NAMES, AucV1, Edition, Flash, Idle, Standard
+from volcasr_async.editions import EDITION_NAMES, AucV1, Edition, EditionName, Flash, Idle, Standard
 from volcasr_async.errors import ConfigurationError, InputError, without_queries
 from volcasr_async.options import Options, check_options
 from volcasr_async.sources import LEFT_OUT, AudioUrl, Source, SourceLike, as_source, link_label
@@ -36,7 +37,7 @@ class Job(Struct, frozen=True):
     """
 
     source: SourceLike
-    edition: Edition | str | None = None
+    edition: Edition | EditionName | None = None
     options: Options | None = None
     key: str | None = None
     request_id: str = field(default_factory=_new_id)
@@ -46,6 +47,11 @@ class Job(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "source", as_source(self.source))
+        is_value = self.edition is None or isinstance(self.edition, Standard | Idle | Flash | AucV1)
+        if not is_value and self.edition not in EDITION_NAMES:
+            raise InputError(_no_edition(self.edition))
+        if self.options is not None:
+            check_type("Job(options)", self.options, Options, "an Options(...) or None")
         for name in ("key", "callback", "callback_data", "uid"):
             value = getattr(self, name)
             if value is not None and not _is_text(value):
@@ -130,13 +136,21 @@ def as_edition(value: Edition | str, *, cluster: str | None) -> Edition:
                 "v1 needs the cluster that the console shows: pass AucV1(cluster) or set VOLCASR_CLUSTER"
             )
         case _:
-            raise InputError(f"there is no edition {value!r}; there are {', '.join(EDITION_NAMES)}")
+            raise InputError(_no_edition(value))
 
 
-def prepare(job: Job, *, edition: Edition | str | None, options: Options | None, cluster: str | None) -> Order:
+def _no_edition(value: object) -> str:
+    names = ", ".join(EDITION_NAMES)
+    if isinstance(value, str):
+        return f"there is no edition {value!r}; there are {names}{suggestion(value, EDITION_NAMES)}"
+    return f"edition takes an edition such as Standard(), or its name ({names}), not {type_of(value)}"
+
+
+def prepare(job: Job, *, edition: Edition | EditionName | None, options: Options | None, cluster: str | None) -> Order:
     """Make every choice that is open in *job*, the caller's defaults second, and refuse what cannot be sent."""
     source = as_source(job.source)
-    chosen = job.edition or edition or ("standard" if isinstance(source, AudioUrl) else "flash")
+    usual: EditionName = "standard" if isinstance(source, AudioUrl) else "flash"
+    chosen = next((one for one in (job.edition, edition) if one is not None), usual)
     order = Order(
         job=job,
         source=source,

@@ -15,7 +15,7 @@ A job is *planned* before it is sent, *accepted* as soon as that is known, and *
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -98,7 +98,7 @@ class Journal(Protocol):
         ...
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Return what is known of these keys."""
+        """Return what is known of these keys. The task of a recording that is done and delivered may be left out."""
         ...
 
     async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
@@ -123,6 +123,15 @@ class Journal(Protocol):
 
     async def aclose(self) -> None:
         """Write the rest and let go of the file."""
+        ...
+
+
+@runtime_checkable
+class KeepsTasks(Protocol):
+    """A journal whose `look_up` leaves out the tasks of delivered recordings, and which can return them for a replay."""
+
+    async def look_up_with_tasks(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return what is known of these keys, with all tasks."""
         ...
 
 

@@ -39,10 +39,13 @@ class BatchStats(Struct, frozen=True, kw_only=True):
     """A snapshot of a batch.
 
     `read`: jobs read from the input; of these `skipped` were done in an earlier run, or stand in the list twice. `done` and
-    `failed` have ended. Of those that failed, `failed_free` are not charged, `failed_charged` were accepted by the service,
+    `failed` have ended. Of the `done`, `replayed` were done and returned in an earlier run, and are returned again from the
+    journal (`replay=True`). `ended` is the number of jobs that nothing is left to do for: `done`, `failed` and `skipped`.
+    `total` is the number that `ended` reaches: the length of the input where it has one, as a list does, else what was read
+    once the input is exhausted, and `None` before. Of those that failed, `failed_free` are not charged, `failed_charged` were accepted by the service,
     of `uncertain` it is not known, and `missing` were accepted and cannot be found any more.
     `sending` wait for their submit, `waiting` for their result. `in_air`: requests under way. `requests`: requests made.
-    `audio_s`: seconds of audio recognised. `elapsed_s`: since the batch began. `exhausted`: the input has been read to
+    `audio_s`: seconds of audio recognised, without replayed results. `elapsed_s`: since the batch began. `exhausted`: the input has been read to
     its end. `rate` and `rejected` are the budget's.
     """
 
@@ -63,3 +66,10 @@ class BatchStats(Struct, frozen=True, kw_only=True):
     exhausted: bool
     rate: float | None
     rejected: int
+    replayed: int = 0
+    total: int | None = None
+
+    @property
+    def ended(self) -> int:
+        """Return how many jobs nothing is left to do for."""
+        return self.done + self.failed + self.skipped

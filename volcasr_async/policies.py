@@ -7,6 +7,7 @@ import math
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from volcasr_async._checks import check_bool
 from volcasr_async.errors import InputError
 
 
@@ -89,6 +90,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             raise InputError(
                 "RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0", reason="usage"
             )
+        for name in ("resubmit_v1", "resend_flash", "pay_again"):
+            check_bool(f"RetryPolicy({name})", getattr(self, name))
         if self.pay_again:
             force_setattr(self, "resubmit_v1", True)
             force_setattr(self, "resend_flash", True)

@@ -19,20 +19,23 @@ The file stays readable with plain `sqlite3`:
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from volcasr_async.errors import Charged, JournalError
-from volcasr_async.journal import Change, Condition, Entry, State
+from volcasr_async.errors import JournalError, ReplyError
+from volcasr_async.journal import Change, Condition, Entry
 from volcasr_async.journal_file import DAMAGE, Opened, checkpoint, meta_of, open_file, remedy_for, unreadable
-from volcasr_async.models import Task
+from volcasr_async.journal_rows import JobRow, entry_of, kept_of, result_of, row_of
+from volcasr_async.models import Transcript
 
 _UPSERT = """
 INSERT INTO job (key, state, edition, attempt, request_id, fingerprint, task, error_class, error, audio_ms, delivered,
@@ -50,15 +53,19 @@ _DONE = "SELECT key FROM job WHERE state = 'done' AND delivered"
 _UNDELIVERED = "UPDATE job SET delivered = 0 WHERE key = ?"
 # The task of what has been delivered is not looked at again: to leave it out halves the way through a long list.
 _LOOK_UP = (
-    "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered THEN NULL ELSE task END, delivered, "
+    "SELECT key, state, attempt, request_id, fingerprint, CASE WHEN delivered AND NOT ? THEN NULL ELSE task END, delivered, "
     "charged, updated_at, account, path, before "
     "FROM job WHERE key IN ({})"
 )
+_RESULTS = """
+SELECT job.key, transcript.raw, transcript.log_id, transcript.silent, job.task
+FROM transcript JOIN job USING (key) WHERE job.state = 'done' AND job.key > ? ORDER BY job.key LIMIT 8
+"""
 _SET = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _TRANSCRIPT = "SELECT raw, log_id, silent FROM transcript WHERE key = ?"
 _KEYS_AT_ONCE = 500
+_UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, ReplyError)
 _CHECKPOINT_S = 1.0
-_Row = tuple[str, State, int, str, str, str | None, int, Charged, float, str | None, str | None, str | None]
 _T = TypeVar("_T")
 
 
@@ -87,9 +94,25 @@ class SqliteJournal:
     def __repr__(self) -> str:
         return f"<SqliteJournal {self.path} [{self._count - self._settled} to be written]>"
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
     @classmethod
-    async def open(cls, path: Path) -> SqliteJournal:
-        """Open or make one; `JournalError` for a foreign or broken file, and for one in use."""
+    async def open(cls, path: str | PathLike[str], *, create: bool = True) -> SqliteJournal:
+        """Open a journal, and create the file if there is none, unless *create* is false.
+
+        Close it with `aclose`, or use it as an async context manager.
+
+        Raises `JournalError` for a file that is not a journal, is broken or in use, or does not exist.
+        """
+        path = Path(path)
+        if not create and not path.exists():
+            raise JournalError(f"there is no journal {path}: give the path of the batch's journal")
         opened: list[SqliteJournal] = []
         try:
             await _whole(lambda: anyio.to_thread.run_sync(lambda: opened.append(cls(path, open_file(path)))))
@@ -108,14 +131,41 @@ class SqliteJournal:
             return await _whole(lambda: anyio.to_thread.run_sync(self._bind, host, account))
 
     async def look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Tell what is known of these keys, as far as it was written."""
+        """Return what is known of these keys, as far as it was written.
+
+        The task of a recording that is done and delivered is left out.
+        """
         async with self._lock:
-            return await _whole(lambda: anyio.to_thread.run_sync(self._look_up, keys))
+            return await _whole(lambda: anyio.to_thread.run_sync(self._look_up, keys, False))
+
+    async def look_up_with_tasks(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return the same with all tasks."""
+        async with self._lock:
+            return await _whole(lambda: anyio.to_thread.run_sync(self._look_up, keys, True))
 
     async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
         """Bring what was kept of a done job; `None` for none."""
         async with self._lock:
             return await _whole(lambda: anyio.to_thread.run_sync(self._transcript, key))
+
+    async def results(self) -> AsyncIterator[tuple[str, Transcript]]:
+        """Return the key and the transcript of every recording that is done, in the order of the keys.
+
+        Nothing is sent. The rows are read as they are asked for, a few at a time, so the memory does not grow with the
+        journal. Recordings that failed or are not finished are left out.
+
+        Raises `JournalError` for a row that cannot be read.
+        """
+        after = ""
+        while True:
+            await self.settle()
+            async with self._lock:
+                rows = await _whole(partial(anyio.to_thread.run_sync, self._results_after, after))
+            if not rows:
+                return
+            for key, transcript in rows:
+                yield key, transcript
+            after = rows[-1][0]
 
     async def bring_again(self, lacks: Callable[[str], bool]) -> int:
         """Count as not delivered what is done and the caller *lacks*, by its key; the next run brings it. Tells how many."""
@@ -238,7 +288,7 @@ class SqliteJournal:
                 if isinstance(change, str):
                     connection.execute(_DELIVERED, (change,))
                     continue
-                connection.execute(_UPSERT, _row(change, now))
+                connection.execute(_UPSERT, row_of(change, now))
                 if (done := change.transcript) is not None:
                     connection.execute(_KEEP, (change.key, done.log_id, done.silent, done.raw))
             connection.execute("COMMIT")
@@ -246,15 +296,16 @@ class SqliteJournal:
             connection.rollback()
             raise
 
-    def _look_up(self, keys: Sequence[str]) -> dict[str, Entry]:
+    def _look_up(self, keys: Sequence[str], all_tasks: bool) -> dict[str, Entry]:
         found = {}
         try:
             for start in range(0, len(keys), _KEYS_AT_ONCE):
                 part = keys[start : start + _KEYS_AT_ONCE]
-                rows = self._connection.execute(_LOOK_UP.format(",".join("?" * len(part))), part).fetchall()
+                statement = _LOOK_UP.format(",".join("?" * len(part)))
+                rows = self._connection.execute(statement, [all_tasks, *part]).fetchall()
                 # Held against their types, which SQLite does not: a file may be damaged, or mended by hand.
-                for row in msgspec.convert(rows, list[_Row]):
-                    found[row[0]] = _entry(row)
+                for row in msgspec.convert(rows, list[JobRow]):
+                    found[row[0]] = entry_of(row)
         except DAMAGE as error:
             raise unreadable(self.path, error) from error
         return found
@@ -262,8 +313,14 @@ class SqliteJournal:
     def _transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
         try:
             row = self._connection.execute(_TRANSCRIPT, (key,)).fetchone()
-            return None if row is None else _kept(row)
+            return None if row is None else kept_of(row)
         except DAMAGE as error:
+            raise unreadable(self.path, error) from error
+
+    def _results_after(self, key: str) -> list[tuple[str, Transcript]]:
+        try:
+            return [result_of(row) for row in self._connection.execute(_RESULTS, (key,)).fetchall()]
+        except _UNREADABLE as error:
             raise unreadable(self.path, error) from error
 
     def _undeliver(self, lacks: Callable[[str], bool]) -> int:
@@ -305,51 +362,3 @@ async def _whole(work: Callable[[], Awaitable[_T]]) -> _T:
     if errors:
         raise errors[0]
     return results[0]
-
-
-def _entry(row: _Row) -> Entry:
-    key, state, attempt, request_id, fingerprint, task, delivered, charged, updated_at, account, path, before = row
-    return Entry(
-        key=key,
-        state=state,
-        attempt=attempt,
-        request_id=request_id,
-        fingerprint=fingerprint,
-        task=Task.from_json(task) if task else None,
-        delivered=bool(delivered),
-        charged=charged,
-        updated_at=updated_at,
-        account=account,
-        path=path,
-        before=msgspec.json.decode(before, type=Entry) if before else None,
-    )
-
-
-def _kept(row: tuple[object, ...]) -> tuple[bytes, str | None, bool]:
-    raw, log_id, silent = row
-    body = raw.encode() if isinstance(raw, str) else raw
-    if not isinstance(body, bytes) or not isinstance(log_id, str | None):
-        raise ValueError("a transcript has the wrong type")  # noqa: TRY004 - as the other damages are
-    return body, log_id, bool(silent)
-
-
-def _row(change: Change, now: float) -> tuple[object, ...]:
-    done, error = change.transcript, change.error
-    return (
-        change.key,
-        change.state,
-        change.edition,
-        change.attempt,
-        change.request_id,
-        change.fingerprint,
-        replace(change.task, key=change.key).to_json() if change.task else None,
-        type(error).__name__ if error else None,
-        str(error).encode(errors="backslashreplace").decode() if error else None,
-        done.duration_ms if done else None,
-        now,
-        now,
-        change.charged,
-        change.account,
-        change.path,
-        msgspec.json.encode(change.before).decode() if change.before else None,
-    )

@@ -12,7 +12,7 @@ from step_kit import Moment, Watch, each_moment, stepped
 
 from volcasr_async import AucV1, AudioFile, AudioStream, Limits, PollPolicy, Task, VolcASR
 from volcasr_async.callbacks import CallbackReceiver
-from volcasr_async.editions import Edition
+from volcasr_async.editions import Edition, EditionName
 from volcasr_async.testing import Simulator, make_wav
 from volcasr_async.testing.asgi import Message
 
@@ -89,7 +89,7 @@ async def test_every_await_of_a_call(name: str, tmp_path: Path, caplog: pytest.L
 
 @pytest.mark.parametrize("edition", ["standard", V1], ids=["standard", "v1"])
 @pytest.mark.parametrize("verb", ["query", "wait", "hinted"])
-async def test_every_await_for_a_task(verb: str, edition: Edition | str) -> None:
+async def test_every_await_for_a_task(verb: str, edition: Edition | EditionName) -> None:
     """The task can be waited for afterwards, by a hint too: whoever is woken or cut off leaves no trace."""
 
     async def once(moment: Moment) -> None:

@@ -26,9 +26,11 @@ from volcasr_async import (
     Corpus,
     Done,
     Edition,
+    EditionName,
     Failed,
     Flash,
     Idle,
+    InputError,
     Job,
     Limits,
     Options,
@@ -51,6 +53,7 @@ from volcasr_async import (
     read_transcript,
 )
 from volcasr_async.batch import Batch
+from volcasr_async.public_messages import InputReason, PublicCode
 from volcasr_async.sqlite_journal import SqliteJournal
 
 
@@ -103,8 +106,17 @@ async def refused_verbs(asr: VolcASR, task: Task) -> None:
     await asr.wait("id")  # type: ignore[arg-type]
     await asr.query(task, timeout=5)  # type: ignore[call-arg]
     (await asr.query(task)).text  # type: ignore[union-attr]  # noqa: B018
-    VolcASR("key")  # type: ignore[arg-type]
+    VolcASR(5)  # type: ignore[arg-type]
+    VolcASR(edition="standrad")  # type: ignore[arg-type]
+    await asr.transcribe("https://e.com/a.mp3", edition="standrad")  # type: ignore[arg-type]
+    await asr.submit("https://e.com/a.mp3", edition="Flash")  # type: ignore[arg-type]
+    Job("https://e.com/a.mp3", edition="turbo")  # type: ignore[arg-type]
     VolcASR(http="requests")  # type: ignore[arg-type]
+
+
+def named(edition: EditionName) -> None:
+    VolcASR("key", edition=edition)
+    Job("https://e.com/a.mp3", edition=edition)
 
 
 def clients(transport: httpx.AsyncBaseTransport, http: httpx.AsyncClient) -> None:
@@ -128,7 +140,7 @@ async def later() -> AsyncIterator[str]:
 async def batches(asr: VolcASR, urls: list[str], paths: set[Path], journal: SqliteJournal) -> None:
     asr.batch(urls)
     asr.batch(paths, window=5, journal=Path("run.db"), redo=True)
-    asr.batch(later(), journal=journal)
+    asr.batch(later(), journal=journal, replay=True)
     asr.batch([1])  # type: ignore[list-item]
     async with asr.batch(lazily(), journal="run.db") as batch:
         assert_type(batch, Batch)
@@ -155,6 +167,9 @@ def describe(outcome: Outcome) -> str:
 
 def progress(stats: BatchStats) -> None:
     assert_type(stats.done, int)
+    assert_type(stats.ended, int)
+    assert_type(stats.replayed, int)
+    assert_type(stats.total, int | None)
     assert_type(stats.audio_s, float)
     assert_type(stats.rate, float | None)
     stats.done = 1  # type: ignore[misc]
@@ -194,7 +209,7 @@ def inputs(chunks: AsyncIterator[bytes]) -> None:
     job = Job(AudioFile(Path("a.wav")), edition=Idle(), options=Options(), callback="https://e.com", uid="u")
     assert_type(job.name, str)
     assert_type(job.request_id, str)
-    assert_type(job.edition, Edition | str | None)
+    assert_type(job.edition, Edition | EditionName | None)
     words = SensitiveWords(filter_with_empty=("a",))
     corpus = Corpus(boosting_table_id="t", hotwords=("a", "b"), context={"a": [1]})
     Options(corpus=corpus, sensitive_words_filter=words, vad_segment=None, extra={"new_field": 1})
@@ -205,7 +220,9 @@ def inputs(chunks: AsyncIterator[bytes]) -> None:
     RetryPolicy(attempts=3, resubmit_v1=True, resend_flash=True, new_tasks=1)
 
 
-def errors(service: ServiceError, late: WaitTimeout, lost: SubmitUncertain, way: TransportError) -> None:
+def errors(
+    service: ServiceError, late: WaitTimeout, lost: SubmitUncertain, way: TransportError, bad: InputError
+) -> None:
     assert_type(service.code, int | None)
     assert_type(service.message, str)
     assert_type(service.hint, str)
@@ -216,6 +233,9 @@ def errors(service: ServiceError, late: WaitTimeout, lost: SubmitUncertain, way:
     assert_type(lost.job, Job | None)
     assert_type(lost.task, Task | None)
     assert_type(BudgetFull("full").retry_after_s, float)
+    assert_type(service.public_message, str)
+    assert_type(service.public_code, PublicCode)
+    assert_type(bad.reason, InputReason)
     assert_type(way.sent, Literal["no", "maybe", "yes"])
     passed: TimeoutError = late
     value: ValueError = service  # type: ignore[assignment]
@@ -226,6 +246,10 @@ async def journals(path: Path) -> None:
     journal = await SqliteJournal.open(path)
     assert_type(journal, SqliteJournal)
     assert_type(await journal.transcript("key"), tuple[bytes, str | None, bool] | None)
+    async with await SqliteJournal.open("run.db", create=False) as stored:
+        async for key, transcript in stored.results():
+            assert_type(key, str)
+            assert_type(transcript, Transcript)
 
 
 def counted(errors: list[Failed]) -> Counter[str]:

@@ -65,6 +65,7 @@ class Engine:
         self.open: int = 0
         self.in_air: int = 0
         self.done: int = 0
+        self.replayed: int = 0
         self.failed: int = 0
         self.failures: Counter[str] = Counter()
         self.requests: int = 0
@@ -145,7 +146,10 @@ class Engine:
         """Count an outcome and hand it over; waits while the caller is behind."""
         if isinstance(outcome, Done):
             self.done += 1
-            self.audio_ms += outcome.transcript.duration_ms or 0
+            if flight.is_replayed:
+                self.replayed += 1
+            else:
+                self.audio_ms += outcome.transcript.duration_ms or 0
         else:
             self.failed += 1
             self.failures[kind_of_failure(outcome.error)] += 1

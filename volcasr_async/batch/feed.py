@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sized
 
 from msgspec.structs import force_setattr
 
@@ -47,6 +47,7 @@ class Feed:
             raise InputError(
                 "a batch takes an iterable of sources or jobs, sync or async; for one, use transcribe", reason="usage"
             )
+        self.length: int | None = len(items) if isinstance(items, Sized) else None
         self._ready: deque[Item] = deque()
         self._wanted = self._reading = 0
         self._ended = False

@@ -28,6 +28,8 @@ class Flight(Struct):
     """The digest of the credentials that an earlier run submitted it with, until this run submits it."""
     path: str | None = None
     """The absolute path of a local recording that is named by its path."""
+    is_replayed: bool = False
+    """Whether its result was returned by an earlier run, and is returned again."""
     progress: Progress | None = None
     upload: Upload | None = None
 

@@ -28,9 +28,9 @@ _EXAMPLE = "https://example.com/a.wav"
 class Intake:
     """Enlists what is new with the engine."""
 
-    def __init__(self, engine: Engine, feed: Feed, *, window: int, redo: bool) -> None:
+    def __init__(self, engine: Engine, feed: Feed, *, window: int, redo: bool, replay: bool) -> None:
         self._engine, self._feed = engine, feed
-        self._window, self._redo = window, redo
+        self._window, self._redo, self._replay = window, redo, replay
         self._usual: str | None = None
         self.read: int = 0
         self.skipped: int = 0
@@ -54,7 +54,7 @@ class Intake:
     async def _place(self, items: list[Item]) -> None:
         """Take these in; a key is taken before it is looked up, so that nobody else works on it meanwhile."""
         keyed = list(self._unseen(items))
-        known = await self._engine.recorder.look_up([key for key, _ in keyed])
+        known = await self._engine.recorder.look_up([key for key, _ in keyed], all_tasks=self._replay)
         for key, item in keyed:
             self.read += 1
             entry = known.get(key)
@@ -80,7 +80,7 @@ class Intake:
     def _is_settled(self, entry: Entry, item: Item) -> bool:
         """The quick way through a long list that was done before."""
         usual = isinstance(item, str) and entry.fingerprint == self._usual
-        return usual and entry.state == "done" and entry.delivered and not self._redo
+        return usual and entry.state == "done" and entry.delivered and not (self._redo or self._replay)
 
     async def _one(self, key: str, item: Item, entry: Entry | None) -> None:
         """Begin with one; bad input is its outcome, and changes nothing of what the journal says."""
@@ -117,9 +117,7 @@ class Intake:
         flight.account = known.account
         match decision.action:
             case "skip":
-                self.skipped += 1
-                engine.taken()
-                engine.settled(flight)
+                await self._skip(flight, known, order)
             case "submit":
                 flight.request_id = known.request_id
                 engine.enlist(flight)
@@ -143,6 +141,16 @@ class Intake:
                 )
             case "report uncertain":
                 await self._report_uncertain(flight, known, order)
+
+    async def _skip(self, flight: Flight, known: Entry, order: Order) -> None:
+        """Leave out a recording whose result was returned by an earlier run, or return that again."""
+        if self._replay:
+            flight.is_replayed = True
+            await self._deliver(flight, known, order)
+            return
+        self.skipped += 1
+        self._engine.taken()
+        self._engine.settled(flight)
 
     async def _report_uncertain(self, flight: Flight, known: Entry, order: Order) -> None:
         engine, before = self._engine, known.before

@@ -18,7 +18,7 @@ from volcasr_async.errors import (
     VolcASRError,
     WaitTimeout,
 )
-from volcasr_async.journal import Change, Condition, Entry, Journal, State, request_id_of
+from volcasr_async.journal import Change, Condition, Entry, Journal, KeepsTasks, State, request_id_of
 from volcasr_async.models import Task, Transcript
 from volcasr_async.protocol.charge import evidence_of, worse
 from volcasr_async.protocol.progress import Progress
@@ -38,11 +38,13 @@ class Recorder:
         """Whether there is a journal at all."""
         return self._journal is not None
 
-    async def look_up(self, keys: list[str]) -> dict[str, Entry]:
-        """Tell what is known of these keys, what was told just now included."""
+    async def look_up(self, keys: list[str], *, all_tasks: bool = False) -> dict[str, Entry]:
+        """Tell what is known of these keys, what was told just now included; *all_tasks* includes those of delivered results."""
         if self._journal is None or not keys:
             return {}
         await self._journal.settle()
+        if all_tasks and isinstance(self._journal, KeepsTasks):
+            return await self._journal.look_up_with_tasks(keys)
         return await self._journal.look_up(keys)
 
     async def transcript(self, entry: Entry) -> Transcript | None:

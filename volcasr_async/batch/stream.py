@@ -46,14 +46,19 @@ class Batch:
     """
 
     def __init__(
-        self, session: Session, items: Input, *, workers: int, window: int, redo: bool, journal: OpenJournal
+        self,
+        session: Session,
+        items: Input,
+        *,
+        workers: int,
+        window: int,
+        redo: bool,
+        replay: bool,
+        journal: OpenJournal,
     ) -> None:
-        if window < 1:
-            raise InputError(
-                f"window={window} must be at least 1: it is how many jobs may be under way", reason="usage"
-            )
         self._session, self._feed, self._open_journal = session, Feed(items), journal
-        self._workers, self._window, self._redo = workers, window, redo
+        self._workers, self._window = workers, window
+        self._redo, self._replay = redo, replay
         self._journal: Journal | None = None
         self._engine: Engine | None = None
         self._tasks: TaskGroup | None = None
@@ -80,7 +85,7 @@ class Batch:
             await self._leave_journal()
             raise
         self._engine = Engine(self._session, recorder, workers=self._workers)
-        self._intake = Intake(self._engine, self._feed, window=self._window, redo=self._redo)
+        self._intake = Intake(self._engine, self._feed, window=self._window, redo=self._redo, replay=self._replay)
         self._began = anyio.current_time()
         self._tasks = await anyio.create_task_group().__aenter__()
         self._tasks.start_soon(self._run, self._engine)
@@ -133,10 +138,11 @@ class Batch:
         engine, _ = self._begun()
         if self._last is not None:
             flight, outcome = self._last
-            if isinstance(outcome, Done):
+            if isinstance(outcome, Done) and not flight.is_replayed:
                 engine.recorder.delivered(flight.key)
-            # A recording that failed, or was redone, is not submitted again when it stands in the list once more.
-            engine.settled(flight, again=isinstance(outcome, Done) and not self._redo)
+            # A recording that failed, was redone or replayed is skipped when it stands in the list once more.
+            once = self._redo or self._replay
+            engine.settled(flight, again=isinstance(outcome, Done) and not once)
             self._last = None
         self._last = await engine.next()
         if self._last is None:
@@ -185,6 +191,8 @@ class Batch:
             exhausted=engine.exhausted,
             rate=budget.rate,
             rejected=budget.rejected,
+            replayed=engine.replayed,
+            total=self._feed.length if self._feed.length is not None else read if engine.exhausted else None,
         )
 
     async def _run(self, engine: Engine) -> None:
