@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Raw, Struct
 from volcasr_async.editions import AucV1, Edition
 from volcasr_async.errors import InputError
 from volcasr_async.lenient import Milliseconds, json_of, milliseconds, objects, text_of
+from volcasr_async.transcript_data import Column, columns_of, document_of, records_of
 
 
 class Word(Struct, frozen=True, gc=False, rename={"start_ms": "start_time", "end_ms": "end_time"}):
@@ -149,6 +151,45 @@ class Pending(Struct, frozen=True, kw_only=True):
     log_id: str | None = None
 
 
+class _WordDocument(Struct, frozen=True):
+    text: str
+    start_ms: Milliseconds | None = None
+    end_ms: Milliseconds | None = None
+
+
+class _UtteranceDocument(_WordDocument, frozen=True):
+    speaker: str | None = None
+    channel: str | None = None
+    additions: dict[str, str] = {}
+    words: tuple[_WordDocument, ...] = ()
+
+
+class _Document(Struct, frozen=True):
+    """The document of `Transcript.to_dict`."""
+
+    text: str
+    duration_ms: Milliseconds | None = None
+    silent: bool = False
+    utterances: tuple[_UtteranceDocument, ...] = ()
+
+
+def _utterance_of(document: _UtteranceDocument) -> Utterance:
+    voice = {"speaker": document.speaker, "channel_id": document.channel}
+    return Utterance(
+        text=document.text,
+        start_ms=_time_of(document.start_ms),
+        end_ms=_time_of(document.end_ms),
+        additions={name: value for name, value in voice.items() if value is not None} | document.additions,
+        words_json=Raw(
+            msgspec.json.encode([Word(w.text, _time_of(w.start_ms), _time_of(w.end_ms)) for w in document.words])
+        ),
+    )
+
+
+def _time_of(value: int | None) -> int:
+    return -1 if value is None else value
+
+
 class Transcript(Struct, frozen=True, kw_only=True):
     """A finished recognition.
 
@@ -168,6 +209,51 @@ class Transcript(Struct, frozen=True, kw_only=True):
     def to_json(self) -> str:
         """Write it as a JSON document; `volcasr_async.read_transcript` and `volcasr convert` read it again."""
         return msgspec.json.encode(self._document()).decode("utf-8", "replace")
+
+    def to_dict(self, *, words: bool = True) -> dict[str, Any]:
+        """Return the result as values that JSON has, for example for the response of a web service or a JSON column.
+
+        The shape is fixed; `None` is what the service did not state, and times are milliseconds:
+
+            {"text": str, "duration_ms": int | None, "silent": bool, "utterances": [
+                {"start_ms": int | None, "end_ms": int | None, "speaker": str | None, "channel": str | None, "text": str,
+                 "additions": {str: str}, "words": [{"start_ms": int | None, "end_ms": int | None, "text": str}]}]}
+
+        Without *words* the key `words` is left out. The log id, the task and the body of the service are not included;
+        `to_json` keeps them. `from_dict` and `volcasr_async.read_transcript` read the document again.
+        """
+        return document_of(self, words=words)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Transcript:
+        """Read what `to_dict` returned; `InputError` for anything else."""
+        try:
+            found = msgspec.convert(document, _Document)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"this is not a document of Transcript.to_dict: {error}") from error
+        utterances = tuple(_utterance_of(utterance) for utterance in found.utterances)
+        return cls(text=found.text, duration_ms=found.duration_ms, utterances=utterances, silent=found.silent)
+
+    def to_records(self, *, words: bool = False, key: str | None = None) -> list[dict[str, Any]]:
+        """Return a flat dict for each utterance, or with *words* for each word, for example for pandas or polars.
+
+        Columns of an utterance: `utterance` (its number, from 0), `start_ms`, `end_ms`, `speaker`, `channel`, `text`,
+        `emotion`, `gender`, `language`, `speech_rate` (tokens per second), `volume` (dB). Columns of a word: `utterance`,
+        `word` (its number in the utterance), `start_ms`, `end_ms`, `speaker`, `channel`, `text`. Words are the service's
+        tokens; blank ones are left out. The columns are always the same; `None` is what the service did not state.
+
+        With *key* each record begins with a column `key`, so that the records of many recordings can be put together.
+        `record_columns` has the type of each column.
+        """
+        return records_of(self, words=words, key=key)
+
+    @staticmethod
+    def record_columns(*, words: bool = False, key: bool = False) -> dict[str, Column]:
+        """Return the columns of `to_records` and their types: `int`, `float` or `str`, all of them with `None`.
+
+        A table needs them where records cannot tell: no records at all, or a column that contains only `None`.
+        """
+        return columns_of(words=words, key=key)
 
     def _document(self) -> dict[str, Any]:
         raw = _as_json(self.raw) if self.raw else None

@@ -121,7 +121,10 @@ _KEPT = msgspec.json.Decoder(_Kept)
 
 
 def read_transcript(document: bytes | str) -> Transcript:
-    """Read what `Transcript.to_json` wrote, or a body just as the service sent it (v3 or v1); `InputError` for others."""
+    """Read what `Transcript.to_json` wrote, or a body just as the service sent it (v3 or v1); `InputError` for others.
+
+    The JSON of `Transcript.to_dict` is read as well.
+    """
     try:
         data = document.encode() if isinstance(document, str) else document
         found = _document(data)
@@ -132,6 +135,8 @@ def read_transcript(document: bytes | str) -> Transcript:
     if result is None:
         if found.text is None and not found.silent:
             raise InputError("this document holds no finished result")
+        if not body and b'"start_ms"' in data:  # the service and `to_json` call it start_time
+            return Transcript.from_dict(json_of(data))
         result = Result(found.text or "", found.duration_ms, found.utterances)
     return Transcript(
         text=result.text,
