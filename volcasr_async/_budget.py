@@ -60,9 +60,10 @@ class Stats(Struct, frozen=True, kw_only=True):
 
 
 class Turn(Struct):
-    """The right to make one request, and when it was given or confirmed."""
+    """The right to make one request, when it was given or confirmed, and for how many seconds the request waited for it."""
 
     started: float
+    waited_s: float = 0.0
 
 
 class Budget(Protocol):
@@ -124,7 +125,7 @@ class _Waiter:
         self.woken = anyio.Event()
 
 
-class _Turn(Turn):
+class _Turn(Turn, kw_only=True):
     room: _Room
     counted: float
     """The start on the shared clock, as it is remembered."""
@@ -260,6 +261,7 @@ class KeyBudget:
         try:
             async with self.upload(size) if size else nullcontext():
                 turn = _turn(room, await self._wait(room, kind))
+                turn.waited_s = turn.counted - at
                 room.line.pop(place, None)
                 try:
                     yield turn
@@ -283,7 +285,7 @@ class KeyBudget:
         room = self._rooms.get()
         shared_at = at - room.offset
         if self._front(room, shared_at) is None and self._start(room, "batch", shared_at):
-            return _Turn(at, room, shared_at)
+            return _Turn(at, room=room, counted=shared_at)
         return None
 
     def give_back(self, turn: Turn) -> None:
@@ -456,4 +458,4 @@ class KeyBudget:
 
 
 def _turn(room: _Room, at: float) -> _Turn:
-    return _Turn(at + room.offset, room, at)
+    return _Turn(at + room.offset, room=room, counted=at)

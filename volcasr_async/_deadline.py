@@ -12,20 +12,20 @@ from volcasr_async._session import claimed
 from volcasr_async._timeouts import Deadline
 from volcasr_async.errors import ServiceError, VolcASRError, WaitTimeout
 from volcasr_async.protocol.progress import Progress
-from volcasr_async.telemetry.log import log_abandoned
+from volcasr_async.telemetry.watch import Telemetry
 
 _T = TypeVar("_T")
 
 
-async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]) -> _T | None:
-    """Do the work until the deadline, which gives `None`; when the caller cancels it, say what goes on elsewhere."""
+async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T], telemetry: Telemetry) -> _T | None:
+    """Do the work until the deadline, which gives `None`; when the caller cancels it, report what may be charged."""
     deadline = Deadline()
     deadline.at = now() + limit
     try:
         with deadline:
             return await work
     except anyio.get_cancelled_exc_class():
-        log_abandoned(progress, claimed(progress))
+        telemetry.abandoned(progress, claimed(progress), why="cancelled")
         raise
     return None
 

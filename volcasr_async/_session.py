@@ -183,7 +183,7 @@ class Session:
         try:
             if job is None:
                 return await self._exchange(progress, call, upload, hooks)
-            with self.telemetry.exchange(job, progress, call, upload) as record:
+            with self.telemetry.exchange(job, progress, call, upload, waited_s=turn.waited_s) as record:
                 return await self._exchange(progress, call, upload, hooks, record)
         except VolcASRError as error:
             progress.incomplete = submitting and not complete

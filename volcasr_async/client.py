@@ -182,7 +182,7 @@ class VolcASR:
                 "flash answers at once and has no task: use transcribe, or submit to standard or idle", reason="usage"
             )
         limit = timeout if timeout is not None else _SUBMIT_S
-        step = await within(limit, progress, self._submitted(progress))
+        step = await within(limit, progress, self._submitted(progress), self._telemetry)
         if step is not None:
             return _task_of(step)
         if progress.charged != "no":
@@ -286,7 +286,7 @@ class VolcASR:
     # ---- one job ----
 
     async def _finish(self, progress: Progress, limit: float) -> Transcript:
-        transcript = await within(limit, progress, self._transcript(progress))
+        transcript = await within(limit, progress, self._transcript(progress), self._telemetry)
         if transcript is None:
             raise timed_out(progress, limit)
         return transcript

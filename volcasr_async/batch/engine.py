@@ -37,7 +37,6 @@ from volcasr_async.outcomes import Done, Failed, Outcome
 from volcasr_async.protocol.charge import kind_of_failure, worse
 from volcasr_async.protocol.messages import Step
 from volcasr_async.protocol.progress import Progress
-from volcasr_async.telemetry.log import log_abandoned
 
 _BUFFER = 64  # outcomes may wait for the caller before the workers do
 _OUTAGE_S = 600.0
@@ -217,6 +216,7 @@ class Engine:
                 elif (turn := budget.take_now(moment) or await self._turn()) is not None:
                     flight = self._pick(turn.started)
                     if flight is not None:
+                        turn.waited_s = max(turn.started - flight.under_way.due, 0.0)
                         self._at_work += 1
                         self._armer.hurry()
                         return turn, flight
@@ -404,7 +404,7 @@ class Engine:
             why = "the journal could not be written"
             self.error.tasks = tuple(self.open_tasks())
         for flight, task in self._open():
-            log_abandoned(flight.under_way, task, why=why)
+            self.session.telemetry.abandoned(flight.under_way, task, why=why)
 
     @property
     def _over(self) -> bool:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volcasr_async.errors import ConfigurationError
-from volcasr_async.telemetry.records import ClientRecord, ExchangeRecord, JobRecord, Observer
+from volcasr_async.telemetry.records import AbandonedRecord, ClientRecord, ExchangeRecord, JobRecord, Observer
 
 if TYPE_CHECKING:
     from volcasr_async.telemetry.otel import OpenTelemetry
 
-__all__ = ["ClientRecord", "ExchangeRecord", "JobRecord", "Observer", "OpenTelemetry"]
+__all__ = ["AbandonedRecord", "ClientRecord", "ExchangeRecord", "JobRecord", "Observer", "OpenTelemetry"]
 
 
 def __getattr__(name: str) -> Any:

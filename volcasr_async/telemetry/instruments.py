@@ -11,10 +11,12 @@ from opentelemetry.util.types import AttributeValue
 
 from volcasr_async._budget import Stats
 from volcasr_async._version import __version__
-from volcasr_async.telemetry.records import ClientRecord, ExchangeRecord, JobRecord
+from volcasr_async.telemetry.records import AbandonedRecord, ClientRecord, ExchangeRecord, JobRecord
 
 _NAME: Final = "volcasr_async"
 _TIMES_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 24 * 3600)
+
+_REQUEST_TIMES_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 _Attributes = dict[str, AttributeValue]
 
@@ -35,6 +37,21 @@ class Instruments:
             "s",
             "From the submit to the transcript",
             explicit_bucket_boundaries_advisory=_TIMES_S,
+        )
+        self._durations = meter.create_histogram(
+            "volcasr.request_duration",
+            "s",
+            "From the permit of a request to its answer",
+            explicit_bucket_boundaries_advisory=_REQUEST_TIMES_S,
+        )
+        self._waits = meter.create_histogram(
+            "volcasr.permit_wait",
+            "s",
+            "Time that requests waited for their permits",
+            explicit_bucket_boundaries_advisory=_REQUEST_TIMES_S,
+        )
+        self._abandoned = meter.create_counter(
+            "volcasr.abandoned", "{recording}", "Recordings that may be charged and whose result nobody waits for"
         )
         self._audio = meter.create_counter("volcasr.audio", "s", "Audio of the transcripts that came, as it is charged")
         self._clients: dict[int, ref[ClientRecord]] = {}
@@ -61,6 +78,9 @@ class Instruments:
         if exchange.http_status is not None:
             about["http.response.status_code"] = exchange.http_status
         self._requests.add(1, about)
+        phase: _Attributes = {"volcasr.phase": exchange.phase, **_who(exchange.job)}
+        self._durations.record(exchange.seconds, phase | _error(exchange))
+        self._waits.record(exchange.waited_s, phase | {"volcasr.batch": exchange.job.in_batch})
         if exchange.refused:
             self._refused.add(1, about)
 
@@ -68,11 +88,21 @@ class Instruments:
         """Count a job and what it brought."""
         who = _who(job)
         self._active.add(-1, {"server.address": job.client.host})
-        self._jobs.add(1, {"volcasr.verb": job.verb, "volcasr.outcome": job.outcome or "", **who, **_error(job)})
+        about: _Attributes = {
+            "volcasr.verb": job.verb,
+            "volcasr.outcome": job.outcome or "",
+            "volcasr.charged": job.charged,
+        }
+        self._jobs.add(1, about | who | _error(job))
         if job.result_s is not None:
             self._times.record(job.result_s, who)
         if job.outcome == "done" and job.audio_s is not None:
             self._audio.add(job.audio_s, who)
+
+    def abandoned(self, recording: AbandonedRecord) -> None:
+        """Count a recording that may be charged and whose result nobody waits for."""
+        about: _Attributes = {"volcasr.edition": recording.edition, "volcasr.charged": recording.charged}
+        self._abandoned.add(1, about | {"volcasr.has_task": recording.task_id is not None})
 
     def _reader(self, read: Callable[[Stats], float | None]) -> Callable[[CallbackOptions], Iterable[Observation]]:
         """Read one value of all clients, those of one address together; called in the exporter's own thread."""

@@ -111,11 +111,9 @@ def _log_failure(
     log.log(level, "%s: %s: %s", in_one_line(at.request_id), what, described(error), extra=fields)
 
 
-def log_abandoned(progress: Progress, task: Task | None, *, why: str = "cancelled") -> None:
+def log_abandoned(progress: Progress, task: Task | None, *, why: str) -> None:
     """Write at WARNING that nobody waits any more for a recording that is charged, or may be."""
     order, charged = progress.order, progress.charged_in_all
-    if charged == "no":
-        return
     request_id = order.request_id if order is not None else task.request_id if task is not None else ""
     fields = {"volcasr_request_id": request_id, "volcasr_task_id": task.id if task else None}
     fields["volcasr_charged"] = charged

@@ -18,7 +18,7 @@ from opentelemetry.util.types import AttributeValue
 
 from volcasr_async._version import __version__
 from volcasr_async.telemetry.instruments import Instruments, instruments_of
-from volcasr_async.telemetry.records import ClientRecord, ExchangeRecord, JobRecord, Observer
+from volcasr_async.telemetry.records import AbandonedRecord, ClientRecord, ExchangeRecord, JobRecord, Observer
 
 _NAME: Final = "volcasr_async"
 _OPEN_SPANS: Final = 10_000
@@ -31,6 +31,7 @@ _FACTS: Final = (
     "queries",
     "bytes_sent",
     "audio_s",
+    "waited_s",
     "silent",
     "outcome",
     "charged",
@@ -132,7 +133,7 @@ class OpenTelemetry(Observer):
         if span.is_recording():
             if exchange.http_status is not None:
                 span.set_attribute("http.response.status_code", exchange.http_status)
-            span.set_attributes(_known(exchange, ("code", "log_id")) | _known(exchange.job, ("task_id",)))
+            span.set_attributes(_known(exchange, ("code", "log_id", "waited_s")) | _known(exchange.job, ("task_id",)))
             _mark(span, exchange)
         span.end()
 
@@ -154,6 +155,11 @@ class OpenTelemetry(Observer):
             span.set_attributes(_known(job, _FACTS))
             _mark(span, job)
         span.end(time.time_ns())
+
+    def recording_abandoned(self, recording: AbandonedRecord) -> None:
+        """Count it."""
+        if self._instruments is not None:
+            self._instruments.abandoned(recording)
 
     def _job_span(self, job: JobRecord) -> Span:
         assert self._tracer is not None  # noqa: S101 - the callers have looked

@@ -41,7 +41,7 @@ class JobRecord(Struct, kw_only=True, eq=False):
     - `bytes_sent`: bodies that left whole. `audio_s`: length of the recording, once its transcript is here (not v1).
     - `outcome`: "done"; "accepted" (`submit`); "pending" (`query`); "failed"; "cancelled" by the caller; "left" by a batch
       that ended before it. `seconds`: from its beginning to its end, and `result_s` from its submit to its transcript,
-      also where that submit was made earlier or elsewhere.
+      also where that submit was made earlier or elsewhere. `waited_s`: how long its requests waited for their permits.
     - `charged`: whether the service has accepted the recording: "no", "maybe" or "yes".
     - `error_type`: the error's class. `error_message`: what it says, where that cannot hold anything of a recording.
     - `note`: the observer's own, a span perhaps.
@@ -67,6 +67,7 @@ class JobRecord(Struct, kw_only=True, eq=False):
     outcome: End | None = None
     seconds: float = 0.0
     result_s: float | None = None
+    waited_s: float = 0.0
     charged: Charged = "no"
     error_type: str | None = None
     error_message: str | None = None
@@ -95,6 +96,7 @@ class ExchangeRecord(Struct, kw_only=True, eq=False):
     code: int | None = None
     log_id: str | None = None
     seconds: float = 0.0
+    waited_s: float = 0.0
     refused: bool = False
     error_type: str | None = None
     error_message: str | None = None
@@ -102,6 +104,23 @@ class ExchangeRecord(Struct, kw_only=True, eq=False):
 
     def __repr__(self) -> str:
         return f"<ExchangeRecord {self.phase} {self.number}, HTTP {self.http_status}, code {self.code}>"
+
+
+class AbandonedRecord(Struct, kw_only=True, eq=False):
+    """A recording that is charged, or may be, and whose result nobody waits for any more.
+
+    A call was cancelled, or a batch without a journal ended first. `task_id` is `None` if there is no task to wait for: then
+    the result is lost. `charged` is "maybe" or "yes".
+    """
+
+    client: ClientRecord
+    edition: str
+    request_id: str
+    task_id: str | None
+    charged: Charged
+
+    def __repr__(self) -> str:
+        return f"<AbandonedRecord {self.edition}, request id {self.request_id}>"
 
 
 class Observer:
@@ -130,3 +149,6 @@ class Observer:
 
     def job_ended(self, job: JobRecord) -> None:
         """A job has its outcome."""
+
+    def recording_abandoned(self, recording: AbandonedRecord) -> None:
+        """A recording is charged, or may be, and nobody waits for its result; the logger `volcasr_async.charges` wrote it."""

@@ -16,13 +16,13 @@ from volcasr_async._clock import now
 from volcasr_async._loops import PerLoop
 from volcasr_async.editions import AucV1
 from volcasr_async.errors import RateLimited, ServerBusy, TransportError, VolcASRError
-from volcasr_async.models import Pending, Transcript
+from volcasr_async.models import Pending, Task, Transcript
 from volcasr_async.protocol.messages import Call, Reply, Step
 from volcasr_async.protocol.progress import Progress
 from volcasr_async.protocol.reading import read_status
 from volcasr_async.telemetry import log
 from volcasr_async.telemetry.faults import error_message, error_type
-from volcasr_async.telemetry.records import ClientRecord, ExchangeRecord, JobRecord, Observer, Verb
+from volcasr_async.telemetry.records import AbandonedRecord, ClientRecord, ExchangeRecord, JobRecord, Observer, Verb
 
 Observe = Observer | Literal[False] | None
 
@@ -111,10 +111,12 @@ class Telemetry:
 
     @contextmanager
     def exchange(
-        self, job: JobRecord, progress: Progress, call: Call, upload: Upload | None
+        self, job: JobRecord, progress: Progress, call: Call, upload: Upload | None, *, waited_s: float
     ) -> Iterator[ExchangeRecord]:
-        """Follow one exchange."""
+        """Follow one exchange, which waited so long for its permit."""
         record = _begun(job, progress, call, upload)
+        record.waited_s = waited_s
+        job.waited_s += waited_s
         self._tell("exchange_began", record)
         try:
             yield record
@@ -126,6 +128,21 @@ class Telemetry:
             if record.http_status is not None:
                 job.code, job.log_id = record.code, record.log_id or job.log_id
             self._tell("exchange_ended", record)
+
+    def abandoned(self, progress: Progress, task: Task | None, *, why: str) -> None:
+        """Report a recording that is charged, or may be, and whose result nobody waits for any more."""
+        charged, at = progress.charged_in_all, progress.order or progress.task
+        if charged == "no" or at is None:
+            return
+        log.log_abandoned(progress, task, why=why)
+        record = AbandonedRecord(
+            client=self.client,
+            edition=at.edition.name,
+            request_id=at.request_id,
+            task_id=task.id if task is not None else None,
+            charged=charged,
+        )
+        self._tell("recording_abandoned", record)
 
     def heeded(self, error: VolcASRError, before: float | None, after: float | None) -> None:
         """The budget has learnt from a failed request."""
@@ -149,7 +166,7 @@ class Telemetry:
             ends[what] = at + pause_s
             log.log_pause(error, pause_s, what=what)
 
-    def _tell(self, what: str, record: ClientRecord | JobRecord | ExchangeRecord) -> None:
+    def _tell(self, what: str, record: ClientRecord | JobRecord | ExchangeRecord | AbandonedRecord) -> None:
         """Tell all; what an observer raises is said once, for no recording may be lost by looking at it."""
         for listener in self._listeners:
             try:
