@@ -55,7 +55,8 @@ def check_client(
         check_type("VolcASR(options)", options, Options, "an Options(...) or None")
     check_type("VolcASR(limits)", limits, Limits, "a Limits(...)")
     check_type("VolcASR(retry)", retry, RetryPolicy, "a RetryPolicy(...)")
-    check_type("VolcASR(poll)", poll, PollPolicy, "a PollPolicy(...)")
+    if poll is not None:
+        check_type("VolcASR(poll)", poll, PollPolicy, "a PollPolicy(...)")
     if base_url is not None and not isinstance(base_url, str):
         raise ConfigurationError(f"VolcASR(base_url) takes a string, not {type_of(base_url)}")
     if observe is not None and observe is not False:

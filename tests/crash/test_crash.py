@@ -79,7 +79,7 @@ def test_killed_again_and_again(tmp_path: Path, seed: int, form: str) -> None:
         status, err = end(place.start())
         assert status == 0, err
         assert played.charges() == dict.fromkeys(place.urls, 1)
-        assert played.state()["violations"] == []
+        assert played.state()["last"]["violations"] == []
         assert place.states() == {("done", True): COUNT}
         assert len(place.files()) == COUNT
         assert place.parts() == []

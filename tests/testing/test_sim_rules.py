@@ -368,7 +368,8 @@ async def test_views_for_other_languages(simulator: Simulator, calls: Calls) -> 
     assert view["tasks"] == {"queued": 0, "running": 1, "done": 0, "gone": 0}
     assert (view["charges"], view["requests"]) == (1, {"submit": 1, "query": 1})
     assert view["answers"] == {"20000000": 1, "45000000": 1}
-    assert view["violations"][0]["what"] == "request.wrong is in no document"
+    assert view["violations"] == 1
+    assert view["last"]["violations"][0]["what"] == "request.wrong is in no document"
     assert (await calls.http.get("/_simulator/charges")).json() == {URL: 1}
     assert len((await calls.http.get("/_simulator/violations")).json()) == 1
     assert (await calls.http.post("/_simulator/reset")).status_code == 200

@@ -1,16 +1,20 @@
 """What the simulator tells about itself over HTTP, for tests in other languages and in other processes; hosted audio.
 
-`GET /_simulator`, `GET /_simulator/charges`, `GET /_simulator/violations`, `POST /_simulator/reset`, `GET /audio/<name>`.
-None of these counts as a request to the service.
+`GET /_simulator`, `GET /_simulator/charges`, `GET /_simulator/violations`, `GET /_simulator/uploads`,
+`POST /_simulator/reset`, `GET /audio/<name>`. None of these counts as a request to the service.
+
+`GET /_simulator` is a summary: counts, and the last 5 charges, violations and uploads. `?last=N` returns that many of each.
 """
 
 from collections import Counter
+from urllib.parse import parse_qs
 
 from volcasr_async.testing.audio import container
 from volcasr_async.testing.auth import Head
 from volcasr_async.testing.replies import Answer, plain
 from volcasr_async.testing.service import Service
 
+_LAST = 5
 _TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg", "m4a": "audio/mp4", "aac": "audio/aac"}
 
 
@@ -23,11 +27,16 @@ def view(service: Service, head: Head) -> Answer | None:
         return None
     match head.method, path:
         case "GET", "/_simulator":
-            return plain(200, summary(service))
+            last = _last(head.target)
+            if last is None:
+                return plain(400, {"code": 400, "message": "simulator: last takes a whole number, 0 or more"})
+            return plain(200, summary(service, last=last))
         case "GET", "/_simulator/charges":
             return plain(200, Counter(charge.source for charge in service.charges))
         case "GET", "/_simulator/violations":
             return plain(200, service.violations)
+        case "GET", "/_simulator/uploads":
+            return plain(200, service.uploads)
         case "POST", "/_simulator/reset":
             service.reset()
             return plain(200, {})
@@ -44,22 +53,37 @@ def states(service: Service) -> Counter[str]:
     )
 
 
-def summary(service: Service) -> dict[str, object]:
-    """The state in plain values."""
+def summary(service: Service, *, last: int = _LAST) -> dict[str, object]:
+    """Return the state in plain values: counts, and the *last* charges, violations and uploads."""
     return {
         "tasks": states(service),
         "charges": len(service.charges),
         "recordings": len({charge.source for charge in service.charges}),
         "audio_s": sum(charge.audio_ms for charge in service.charges) / 1000,
-        "violations": service.violations,
+        "uploads": len(service.uploads),
+        "upload_bytes": sum(upload.size for upload in service.uploads),
+        "violations": len(service.violations),
         "requests": service.requests,
         "answers": service.answers,
         "refused": service.refused,
-        "uploads": service.uploads,
         "peak_qps": service.peak_qps,
         "peak_in_air": service.peak_in_air,
         "in_air": service.in_air,
+        "last": {
+            name: items[max(len(items) - last, 0) :]
+            for name, items in (
+                ("charges", service.charges),
+                ("violations", service.violations),
+                ("uploads", service.uploads),
+            )
+        },
     }
+
+
+def _last(target: str) -> int | None:
+    """Return how many records the query asks for; `None` if it is not a number."""
+    given = parse_qs(target.partition("?")[2], keep_blank_values=True).get("last", [str(_LAST)])[-1]
+    return int(given) if given.isdecimal() and len(given) < 10 else None
 
 
 def _file(service: Service, name: str) -> Answer:
