@@ -127,7 +127,8 @@ class _Version(NamedTuple):
 def _changed(path: Path) -> InputError:
     return InputError(
         f"{path} changed after it was looked at, so it was not sent to its end and nothing was recognised: submit it again "
-        "when nothing writes to it any more"
+        "when nothing writes to it any more",
+        reason="unreadable",
     )
 
 
@@ -227,7 +228,9 @@ class _Reader:
             with self._busy:
                 yield self._closed
         except OSError as error:
-            raise InputError(f"{self._path} cannot be read any more: {error.strerror or error}") from error
+            raise InputError(
+                f"{self._path} cannot be read any more: {error.strerror or error}", reason="unreadable"
+            ) from error
         finally:
             if self._closed:
                 self.close()

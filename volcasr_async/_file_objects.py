@@ -59,18 +59,21 @@ def binary_file(value: object) -> BinaryFile:
     inner = value if _is_file(value) else getattr(value, "file", None)
     name = f"{type(value).__name__} object"
     if not _is_file(inner):
-        raise InputError(f"the {name} {_why_not(value)}")
+        raise InputError(f"the {name} {_why_not(value)}", reason="usage")
     if _is_text(inner):
-        raise InputError(f'the {name} is in text mode and returns str: open it in binary mode, open(path, "rb")')
+        raise InputError(
+            f'the {name} is in text mode and returns str: open it in binary mode, open(path, "rb")', reason="usage"
+        )
     if getattr(inner, "closed", False) is True:
         raise InputError(
             f"the {name} is closed: pass it open. Web frameworks close an upload when its request has ended, some before "
-            "background tasks run"
+            "background tasks run",
+            reason="usage",
         )
     if not _allows(inner, "readable"):
-        raise InputError(f'the {name} is open for writing only: open it for reading, open(path, "rb")')
+        raise InputError(f'the {name} is open for writing only: open it for reading, open(path, "rb")', reason="usage")
     if not _allows(inner, "seekable"):
-        raise InputError(f"the {name} {_CANNOT_SEEK}")
+        raise InputError(f"the {name} {_CANNOT_SEEK}", reason="usage")
     return inner
 
 

@@ -88,7 +88,7 @@ class FileObjectReader:
             while count < len(block):
                 part: object = file.read(min(len(block) - count, PIECE_BYTES))
                 if not isinstance(part, bytes | bytearray | memoryview):
-                    raise InputError(self._not_bytes(part))
+                    raise InputError(self._not_bytes(part), reason="usage")
                 if not part:
                     break
                 block[count : count + len(part)] = part
@@ -104,7 +104,8 @@ class FileObjectReader:
         """Return the error of a file that is not what it was at first."""
         return InputError(
             f"{self._label} changed while it was sent, so it was not sent to its end and nothing was recognised: submit it "
-            "again when nothing writes to it any more"
+            "again when nothing writes to it any more",
+            reason="unreadable",
         )
 
     def _find_size(self) -> int:
@@ -124,9 +125,10 @@ class FileObjectReader:
             if getattr(file, "closed", False):
                 raise InputError(
                     f"{self._label} was closed before it was sent to its end, and nothing was recognised: keep the file "
-                    "object open until the call returns"
+                    "object open until the call returns",
+                    reason="usage",
                 ) from error
-            raise InputError(f"{self._label} cannot be read: {error}") from error
+            raise InputError(f"{self._label} cannot be read: {error}", reason="unreadable") from error
 
     def _not_bytes(self, part: object) -> str:
         if isinstance(part, str):

@@ -43,7 +43,10 @@ class StreamUpload:
     async def pieces(self) -> AsyncGenerator[memoryview, None]:
         """Bring the bytes, at most `PIECE_BYTES` at a time."""
         if not self.resendable:
-            raise InputError(f"{self.source.label} was sent before, a stream can be sent once: make a new AudioStream")
+            raise InputError(
+                f"{self.source.label} was sent before, a stream can be sent once: make a new AudioStream",
+                reason="usage",
+            )
         self.resendable = False
         try:
             while self._ahead:
@@ -72,7 +75,9 @@ class StreamUpload:
         except StopAsyncIteration:
             return None
         if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise InputError(f"{self.source.label} brought {type(chunk).__name__}, and a stream brings bytes")
+            raise InputError(
+                f"{self.source.label} brought {type(chunk).__name__}, and a stream brings bytes", reason="usage"
+            )
         self._arrived += len(chunk)
         if self._arrived > self.size:
             raise self._wrong_size()
@@ -81,7 +86,8 @@ class StreamUpload:
     def _wrong_size(self) -> InputError:
         more = "more than" if self._arrived > self.size else f"only {self._arrived} of"
         return InputError(
-            f"{self.source.label} brought {more} the {self.size} bytes it promised; nothing was recognised"
+            f"{self.source.label} brought {more} the {self.size} bytes it promised; nothing was recognised",
+            reason="damaged",
         )
 
 

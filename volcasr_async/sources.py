@@ -64,19 +64,20 @@ class AudioUrl(_Audio, frozen=True, gc=False):
     def __post_init__(self) -> None:
         self._check()
         if not isinstance(self.url, str):
-            raise InputError(f"AudioUrl(url) takes a string, not {type(self.url).__name__}")
+            raise InputError(f"AudioUrl(url) takes a string, not {type(self.url).__name__}", reason="usage")
         try:
             parts = urlsplit(self.url)
         except ValueError:
             # Without a cause: its text may quote the user part.
-            raise InputError("AudioUrl(url) is not a URL") from None
+            raise InputError("AudioUrl(url) is not a URL", reason="link") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(
                 f"the service downloads http:// and https:// links only, not {_shown(self.url)!r:.120}; for a local file "
-                "pass pathlib.Path(...)"
+                "pass pathlib.Path(...)",
+                reason="link",
             )
         if " " in self.url or not self.url.isprintable():
-            raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them")
+            raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them", reason="link")
 
     @property
     def is_cut(self) -> bool:
@@ -106,7 +107,7 @@ class AudioFile(_Audio, frozen=True):
     def __post_init__(self) -> None:
         self._check()
         if not isinstance(self.path, str | PurePath):
-            raise InputError(f"AudioFile(path) takes a path, not {type(self.path).__name__}")
+            raise InputError(f"AudioFile(path) takes a path, not {type(self.path).__name__}", reason="usage")
         force_setattr(self, "path", Path(self.path))
 
     @property
@@ -124,9 +125,9 @@ class AudioBytes(_Audio, frozen=True):
     def __post_init__(self) -> None:
         self._check()
         if not isinstance(self.data, bytes | bytearray | memoryview):
-            raise InputError(f"AudioBytes(data) takes bytes, not {type(self.data).__name__}")
+            raise InputError(f"AudioBytes(data) takes bytes, not {type(self.data).__name__}", reason="usage")
         if not self.data:
-            raise InputError("AudioBytes(data) is empty: there is nothing to recognise")
+            raise InputError("AudioBytes(data) is empty: there is nothing to recognise", reason="empty")
 
     @property
     def label(self) -> str:
@@ -194,7 +195,7 @@ class AudioStream(_Audio, frozen=True):
     def __post_init__(self) -> None:
         self._check()
         if not hasattr(self.chunks, "__aiter__"):
-            raise InputError(_NOT_ITERABLE)
+            raise InputError(_NOT_ITERABLE, reason="usage")
         if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 1:
             raise InputError("AudioStream(size) must be the number of bytes that will come, above 0")
 
@@ -217,7 +218,9 @@ class _Spent:
         return self
 
     async def __anext__(self) -> bytes:
-        raise InputError("a stream does not travel through a pickle: make the AudioStream where it is sent")
+        raise InputError(
+            "a stream does not travel through a pickle: make the AudioStream where it is sent", reason="usage"
+        )
 
 
 class _LeftBehind:
@@ -226,13 +229,13 @@ class _LeftBehind:
     closed = False
 
     def read(self, _: int, /) -> bytes:
-        raise InputError(_PICKLED)
+        raise InputError(_PICKLED, reason="usage")
 
     def seek(self, _: int, __: int = 0, /) -> int:
-        raise InputError(_PICKLED)
+        raise InputError(_PICKLED, reason="usage")
 
     def tell(self) -> int:
-        raise InputError(_PICKLED)
+        raise InputError(_PICKLED, reason="usage")
 
 
 Source = AudioUrl | AudioFile | AudioBytes | AudioFileObject | AudioStream
@@ -255,7 +258,8 @@ def as_source(value: object) -> Source:
         case _:
             raise InputError(
                 f"{type(value).__name__} is not a recording: pass a URL (str), a pathlib.Path, bytes, a binary file object, "
-                "or AudioUrl, AudioFile, AudioBytes, AudioFileObject, AudioStream"
+                "or AudioUrl, AudioFile, AudioBytes, AudioFileObject, AudioStream",
+                reason="usage",
             )
 
 

@@ -38,24 +38,26 @@ def check_size(size: int, label: str, edition: Edition) -> None:
         most = edition.largest_bytes // MB
         raise InputError(
             f"{label} has {size / MB:.1f} MB, the {edition.name} edition takes {most} MB: compress it, say to OGG "
-            "OPUS, or put it behind a link for the standard edition, which takes 512 MB"
+            "OPUS, or put it behind a link for the standard edition, which takes 512 MB",
+            reason="too-large",
         )
 
 
 def _check(found: Probe, label: str, edition: Edition) -> None:
     if not found.size:
-        raise InputError(f"{label} is empty: there is nothing to recognise")
+        raise InputError(f"{label} is empty: there is nothing to recognise", reason="empty")
     if found.foreign is not None:
         what = found.problems[0].removeprefix("it is ")
-        raise InputError(f"{label} is not audio but {sentence(what)} {found.cure}")
+        raise InputError(f"{label} is not audio but {sentence(what)} {found.cure}", reason="not-audio")
     check_size(found.size, label, edition)
     check_format(_taken_name(found.container, edition), edition)
     if found.damage is not None:
-        raise InputError(f"{label} is not sent: {found.damage}. {found.cure}")
+        raise InputError(f"{label} is not sent: {found.damage}. {found.cure}", reason="damaged")
     if found.duration_s is not None and is_too_long(found.duration_s, edition):
         raise InputError(
             f"the recording lasts {found.duration_s / HOUR_S:.2f} h, the {edition.name} edition takes "
-            f"{edition.longest_audio_s / HOUR_S:.0f} h: cut it, or put it behind a link for the standard edition, which takes 5 h"
+            f"{edition.longest_audio_s / HOUR_S:.0f} h: cut it, or put it behind a link for the standard edition, which takes 5 h",
+            reason="too-long",
         )
 
 

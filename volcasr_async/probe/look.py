@@ -74,14 +74,17 @@ def _given(source: object) -> AudioFile | AudioBytes:
         case AudioFile() | AudioBytes():
             return source
         case str() if "://" in source:
-            raise InputError("probe looks at local files and fetches no link: download the recording first")
+            raise InputError(
+                "probe looks at local files and fetches no link: download the recording first", reason="value"
+            )
         case str() | PurePath():
             return AudioFile(path=Path(source))
         case bytes() | bytearray() | memoryview():
             return AudioBytes(data=bytes(source))
         case _:
             raise InputError(
-                f"{type(source).__name__} is nothing to look at: pass a path, bytes, AudioFile or AudioBytes"
+                f"{type(source).__name__} is nothing to look at: pass a path, bytes, AudioFile or AudioBytes",
+                reason="usage",
             )
 
 

@@ -79,16 +79,21 @@ def opened(path: Path) -> Generator[BinaryIO]:
         _check_regular(path)
         with path.open("rb") as file:
             yield file
+    except FileNotFoundError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}", reason="missing") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}", reason="unreadable") from error
 
 
 def _check_regular(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except ValueError as error:
-        raise InputError(f"{str(path)!r} is no path: {error}") from error
+        raise InputError(f"{str(path)!r} is no path: {error}", reason="value") from error
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path} is a directory; name the files in it")
+        raise InputError(f"{path} is a directory; name the files in it", reason="directory")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{path} is no regular file, so its size is not known: read it and pass AudioStream or bytes")
+        raise InputError(
+            f"{path} is no regular file, so its size is not known: read it and pass AudioStream or bytes",
+            reason="unreadable",
+        )
