@@ -36,6 +36,7 @@ from anyio.abc import ByteStream
 
 from volcasr_async import Job, Standard, SubmitUncertain, Task, errors
 from volcasr_async.errors import VolcASRError
+from volcasr_async.public_messages import MESSAGES
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real_time")]
@@ -424,7 +425,7 @@ async def test_events_of_a_task_that_fails(serving: Serving) -> None:
     async with serving(Simulator(processing_time=0)) as service:
         place = (await service.post("/tasks", json={"url": "https://example.com/bad-format.mp3"})).headers["location"]
         [(name, why)] = told((await service.get(place + "/events")).text)
-        assert (name, why["error"]) == ("failed", "BadAudioFormat")
+        assert (name, why["error"]) == ("failed", "recording_format")
 
 
 def told(text: str) -> list[tuple[str, Any]]:
@@ -437,25 +438,27 @@ def told(text: str) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize(
     ("url", "status", "name"),
     [
-        ("ftp://example.com/a.mp3", 422, "InputError"),
-        ("https://example.com/bad-format.mp3", 422, "BadAudioFormat"),
-        ("https://example.com/download-failed.mp3", 422, "AudioDownloadFailed"),
+        ("ftp://example.com/a.mp3", 422, "link_invalid"),
+        ("https://example.com/bad-format.mp3", 422, "recording_format"),
+        ("https://example.com/download-failed.mp3", 422, "link_not_downloadable"),
     ],
 )
 async def test_errors_become_statuses(serving: Serving, url: str, status: int, name: str) -> None:
-    """Submitting or asking, the caller learns the class and the reason."""
+    """Submitting or asking, the caller learns the public code and message, and nothing internal."""
     async with serving(Simulator(processing_time=0)) as service:
         answer = await service.post("/tasks", json={"url": url})
         if answer.status_code == 202:
             answer = await service.get(answer.headers["location"])
         assert (answer.status_code, answer.json()["error"]) == (status, name)
+        assert answer.json()["message"] == MESSAGES[answer.json()["error"]]
+        assert "log id" not in answer.text
 
 
 async def test_our_own_trouble_is_not_shown(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     """A refused key is the operator's affair: 500 for the caller, the reason in the log."""
     async with serving(Simulator(api_keys={"another-key"})) as service:
         answer = await service.post("/tasks", json={"url": PLAIN + "?signature=signed-secret"})
-        assert (answer.status_code, answer.json()["error"]) == (500, "NotAvailable")
+        assert (answer.status_code, answer.json()["error"]) == (500, "internal")
     assert "AuthenticationFailed" in caplog.text
     assert "secret" not in caplog.text + answer.text
 
@@ -465,9 +468,9 @@ async def test_a_full_budget_is_503_with_retry_after(serving: Serving) -> None:
     simulator = Simulator(faults=[Fault("rate-limited", on="flash", retry_after=40)])
     async with serving(simulator, MAX_WAITING="0") as service:
         # A stream can be sent once, so the refusal of the first is its caller's.
-        for name in ("RateLimited", "BudgetFull"):
+        for _ in ("RateLimited", "BudgetFull"):
             answer = await service.post("/transcripts", content=WAV)
-            assert (answer.status_code, answer.json()["error"]) == (503, name)
+            assert (answer.status_code, answer.json()["error"]) == (503, "busy")
             assert 30 <= int(answer.headers["retry-after"]) <= 40
         await service.is_quiet()
     assert simulator.requests["flash"] == 1

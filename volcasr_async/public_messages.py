@@ -73,7 +73,7 @@ MESSAGES: dict[PublicCode, str] = {
     "recording_missing": "The recording was not found. Send it again.",
     "recording_unreadable": "The recording cannot be read. Send it again.",
     "recording_empty": "The recording contains no audio. Check the recording and send it again.",
-    "recording_not_audio": "The file is not an audio recording. Send a WAV, MP3 or Ogg Opus file.",
+    "recording_not_audio": "The file is not an audio recording that can be transcribed. Send a WAV, MP3 or Ogg Opus file.",
     "recording_format": (
         "The recording cannot be decoded, or its format is not supported. Send it as a WAV, MP3 or Ogg Opus file."
     ),

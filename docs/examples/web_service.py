@@ -305,20 +305,19 @@ STATUSES: dict[type[VolcASRError], int] = {  # the first that fits
 
 
 def status_of(error: VolcASRError) -> int:
-    if error.account_wide:
-        return 500  # our key, our quota: nothing that the caller could do
+    if error.account_wide or (isinstance(error, InputError) and error.reason == "usage"):
+        return 500  # our key, our quota, our mistake: nothing that the caller could do
     return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 502)
 
 
 def problem(error: VolcASRError) -> dict[str, str]:
-    if error.account_wide:
-        return {"error": "NotAvailable", "message": "this service has to be set right by its operator"}
-    return {"error": type(error).__name__, "message": str(error)}
+    """Return what the caller may read: no ids, hosts, paths or advice for programmers. The log has the rest."""
+    return {"error": error.public_code, "message": error.public_message}
 
 
 @app.exception_handler(VolcASRError)
 async def refuse(_: Request, error: VolcASRError) -> Response:
-    """Answer with the status of the error; its text holds no secret."""
+    """Answer with the status of the error and its public message; log the whole error."""
     status = status_of(error)
     log.log(logging.ERROR if status == 500 else logging.WARNING, "%s: %s", type(error).__name__, error)
     headers = {}
