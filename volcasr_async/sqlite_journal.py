@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -157,15 +156,15 @@ class SqliteJournal:
         Raises `JournalError` for a row that cannot be read.
         """
         after = ""
-        while True:
-            await self.settle()
-            async with self._lock:
-                rows = await _whole(partial(anyio.to_thread.run_sync, self._results_after, after))
-            if not rows:
-                return
+        while rows := await self._page_of_results(after):
             for key, transcript in rows:
                 yield key, transcript
             after = rows[-1][0]
+
+    async def _page_of_results(self, after: str) -> list[tuple[str, Transcript]]:
+        await self.settle()
+        async with self._lock:
+            return await _whole(lambda: anyio.to_thread.run_sync(self._results_after, after))
 
     async def bring_again(self, lacks: Callable[[str], bool]) -> int:
         """Count as not delivered what is done and the caller *lacks*, by its key; the next run brings it. Tells how many."""
