@@ -34,7 +34,10 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 100
 # The standard library, httpx and the rest have sites of their own.
-nitpick_ignore_regex = [("py:.*", r"(?!volcasr_async).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!volcasr_async).*"),
+    ("py:class", r".*Literal\['.*"),  # a signature with `<factory>` is not parsed but cut at its commas
+]
 nitpick_ignore = [("py:class", "volcasr_async.testing.asgi.App")]  # "an ASGI callable" is all that it promises
 
 
