@@ -8,15 +8,14 @@ from urllib.parse import urlsplit
 HEAD_BYTES = 64
 """How many of the first bytes `by_magic` wants to see."""
 
-# Names are the service's own where it has one (`audio.format`), else the usual one.
-_SUFFIXES = {
+SUFFIXES = {
     ".wav": "wav", ".wave": "wav", ".mp3": "mp3", ".ogg": "ogg", ".oga": "ogg", ".opus": "ogg", ".pcm": "pcm",
     ".raw": "raw", ".spx": "spx", ".amr": "amr", ".aac": "aac", ".m4a": "m4a", ".mp4": "mp4", ".flac": "flac",
     ".webm": "webm", ".weba": "webm", ".wma": "wma", ".aif": "aiff", ".aiff": "aiff", ".caf": "caf", ".m4b": "m4a",
     ".mka": "mkv", ".mkv": "mkv", ".au": "au", ".snd": "au", ".ape": "ape", ".ac3": "ac3", ".eac3": "ac3", ".dsf": "dsf",
     ".dff": "dff", ".wv": "wv", ".tta": "tta", ".voc": "voc", ".w64": "w64", ".mid": "midi", ".midi": "midi", ".sph": "sph",
 }  # fmt: skip
-
+"""Containers by suffix. Names are the service's own where it has one (`audio.format`), else the usual one."""
 
 _MARKS = {
     b"fLaC": "flac",
@@ -60,7 +59,7 @@ def by_name(name: str) -> str | None:
         path = urlsplit(name).path if "://" in name else name
     except ValueError:  # a file may be named like a link that cannot be one: a://[b.wav
         path = name
-    return _SUFFIXES.get(PurePath(path).suffix.lower())
+    return SUFFIXES.get(PurePath(path).suffix.lower())
 
 
 def contradict(inside: str | None, outside: str | None) -> bool:

@@ -6,19 +6,30 @@ import hashlib
 from typing import Any, Never
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from volcasr_async.errors import ConfigurationError, VolcASRError
+from volcasr_async.keys import check_pair, checked_key, is_app_id
 
 _TELLING = 6  # characters; fewer are a word of the message by chance, and no key
 
 
 class ApiKey(Struct, frozen=True):
-    """The new console's single key: every v3 edition and the overseas host."""
+    """The new console's single key: every v3 edition and the overseas host.
+
+    Blanks and line ends around it are removed. What is recognisably not a key of the speech console is a `ConfigurationError`.
+    """
 
     key: str
 
     def __post_init__(self) -> None:
-        _header_safe("ApiKey(key)", self.key)
+        key = checked_key("ApiKey(key)", self.key)
+        if is_app_id(key):
+            raise ConfigurationError(
+                "ApiKey(key) looks like an APP ID of the old console, which needs its Access Token: pass AppKey(app_key, "
+                "access_key) or set VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY"
+            )
+        force_setattr(self, "key", key)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -46,10 +57,10 @@ class AppKey(Struct, frozen=True):
     secret_key: str | None = None
 
     def __post_init__(self) -> None:
-        _header_safe("AppKey(app_key)", self.app_key)
-        _header_safe("AppKey(access_key)", self.access_key)
-        if self.secret_key is not None:
-            _header_safe("AppKey(secret_key)", self.secret_key)
+        for name in ("app_key", "access_key", "secret_key"):
+            if name != "secret_key" or self.secret_key is not None:
+                force_setattr(self, name, checked_key(f"AppKey({name})", getattr(self, name)))
+        check_pair(self.app_key, self.access_key)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -89,14 +100,6 @@ def veil(error: VolcASRError, credentials: Credentials) -> None:
     for name in ("message", "excerpt"):
         if hasattr(error, name):
             setattr(error, name, veiled(getattr(error, name)))
-
-
-def _header_safe(name: str, value: str) -> None:
-    """Refuse what cannot stand in a header, above all the line end that an environment file leaves behind."""
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} is empty: give the value that the console shows")
-    if value != value.strip() or not value.isascii() or not value.isprintable():
-        raise ConfigurationError(f"{name} holds blanks, line ends or other characters that no key has: copy it again")
 
 
 def _refuse_pickle() -> Never:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from volcasr_async.addresses import host_reason
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.errors import ConfigurationError
+from volcasr_async.keys import checked_key
 
 BASE_URL = "https://openspeech.bytedance.com"
 
@@ -24,9 +26,11 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
             "VOLCASR_ACCESS_KEY"
         )
     if key:
-        return ApiKey(key)
+        return ApiKey(checked_key("VOLCASR_API_KEY", key))
     if app and access:
-        return AppKey(app, access, environ.get("VOLCASR_SECRET_KEY") or None)
+        app, access = checked_key("VOLCASR_APP_KEY", app), checked_key("VOLCASR_ACCESS_KEY", access)
+        secret = environ.get("VOLCASR_SECRET_KEY")
+        return AppKey(app, access, checked_key("VOLCASR_SECRET_KEY", secret) if secret else None)
     if app or access:
         missing = "VOLCASR_ACCESS_KEY" if app else "VOLCASR_APP_KEY"
         raise ConfigurationError(f"half of the old console's pair is set: {missing} is missing")
@@ -56,3 +60,8 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def takes_private_links(host: str) -> bool:
+    """Return whether a service on *host* may reach private addresses: only one that is in a private network itself."""
+    return host_reason(host) is not None

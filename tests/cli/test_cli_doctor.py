@@ -153,7 +153,6 @@ def test_half_a_pair_names_what_is_there(volcasr: Caller, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("environ", "said", "cure"),
     [
-        ({"VOLCASR_API_KEY": "AKLTabc"}, BAD_KEY, "access key of a Volcengine account (IAM)"),
         ({"VOLCASR_API_KEY": SECRET}, BAD_KEY, "goes into VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY instead"),
         ({"VOLCASR_APP_KEY": "1", "VOLCASR_ACCESS_KEY": SECRET}, NO_GRANT, "gives one API key: VOLCASR_API_KEY"),
         ({"VOLCASR_APP_KEY": "1", "VOLCASR_ACCESS_KEY": SECRET}, BAD_KEY, "APP ID and Access Token"),

@@ -152,8 +152,6 @@ def _about_key(who: Credentials, message: str) -> str:
         if "grant not found" in message:
             return "This pair belongs to no app with speech recognition: copy APP ID and Access Token of one" + newer
         return "Copy APP ID and Access Token of the app from the old console again" + newer
-    if who.key.startswith("AKLT"):
-        return "This is the access key of a Volcengine account (IAM); make an API key in the speech console instead"
     return (
         "Copy the API key of the speech console (Doubao speech) again; keys of Ark or of IAM are others. An APP ID with "
         "an Access Token (old console) goes into VOLCASR_APP_KEY and VOLCASR_ACCESS_KEY instead"
