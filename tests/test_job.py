@@ -27,7 +27,7 @@ def test_choices() -> None:
 def test_unknown_editions() -> None:
     """A name that is none is refused with those that are."""
     with pytest.raises(InputError, match="standard, idle, flash, v1"):
-        as_edition("turbo", cluster=None)
+        as_edition("express", cluster=None)
     with pytest.raises(ConfigurationError, match="VOLCASR_CLUSTER"):
         as_edition("v1", cluster=None)
 

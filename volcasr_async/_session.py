@@ -21,7 +21,7 @@ from volcasr_async._loops import PerLoop
 from volcasr_async._transport import Door
 from volcasr_async.credentials import account_digest, veil
 from volcasr_async.editions import Edition, EditionName
-from volcasr_async.environment import is_loopback
+from volcasr_async.environment import is_loopback, takes_private_links
 from volcasr_async.errors import TransportError, VolcASRError
 from volcasr_async.job import Job, Order, prepare
 from volcasr_async.models import Pending, Task
@@ -30,7 +30,8 @@ from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access, Call, Dialect, Step
 from volcasr_async.protocol.progress import Progress, Rules
 from volcasr_async.sources import AudioStream, AudioUrl
-from volcasr_async.telemetry.log import log_denied, log_retry
+from volcasr_async.spelling import advise_language
+from volcasr_async.telemetry.log import AUDIO, log_denied, log_retry
 from volcasr_async.telemetry.records import ExchangeRecord, Verb
 from volcasr_async.telemetry.watch import Telemetry, brought, heard
 
@@ -65,6 +66,11 @@ class Session:
         self.rules = rules
         self.telemetry = telemetry
         self._access, self._defaults = access, defaults
+        # A transport of the caller's, such as the simulator's, stands for a service on this machine.
+        self._takes_private_links = not door.leads_to_network or takes_private_links(
+            urlsplit(f"//{door.host}").hostname or ""
+        )
+        self._warned: set[tuple[str, str]] = set()
         self._dialects: dict[Edition, Dialect] = {}
         self._accepted: dict[str, Task] = {}
         self._unanswered: dict[str, float] = {}
@@ -88,9 +94,19 @@ class Session:
             edition=edition if edition is not None else defaults.edition,
             options=options if options is not None else defaults.options,
             cluster=defaults.cluster,
+            takes_private_links=self._takes_private_links,
         )
         self._dialect(order.edition)
+        if order.source.language is not None:
+            self._warn_of_language(order.source.language, order.edition.name)
         return order
+
+    def _warn_of_language(self, language: str, edition: str) -> None:
+        """Write one warning for a language that the documents of the edition do not list."""
+        if (language, edition) in self._warned or (advice := advise_language(language, edition)) is None:
+            return
+        self._warned.add((language, edition))
+        AUDIO.warning("%s", advice)
 
     async def look(self, order: Order) -> tuple[Order, Upload | None]:
         """Look at local audio, so that bad input is refused before anything is sent."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal, get_args
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from volcasr_async._checks import check_bool
 from volcasr_async.errors import InputError
+from volcasr_async.spelling import spell_resource
 
 HOUR_S = 3600.0
 KEEPS_S = 24 * HOUR_S
@@ -40,7 +42,7 @@ class Standard(Struct, frozen=True, tag="standard", tag_field="name"):
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
 
     def __post_init__(self) -> None:
-        _check_name("Standard(resource_id)", self.resource_id)
+        force_setattr(self, "resource_id", _checked_name("Standard(resource_id)", self.resource_id))
         check_bool("Standard(inline_audio)", self.inline_audio)
 
 
@@ -59,7 +61,7 @@ class Idle(Struct, frozen=True, tag="idle", tag_field="name"):
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
 
     def __post_init__(self) -> None:
-        _check_name("Idle(resource_id)", self.resource_id)
+        force_setattr(self, "resource_id", _checked_name("Idle(resource_id)", self.resource_id))
 
 
 class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
@@ -77,7 +79,7 @@ class Flash(Struct, frozen=True, tag="flash", tag_field="name"):
     longest_audio_s: ClassVar[float] = 2 * HOUR_S
 
     def __post_init__(self) -> None:
-        _check_name("Flash(resource_id)", self.resource_id)
+        force_setattr(self, "resource_id", _checked_name("Flash(resource_id)", self.resource_id))
 
 
 class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
@@ -95,7 +97,7 @@ class AucV1(Struct, frozen=True, tag="v1", tag_field="name"):
     longest_audio_s: ClassVar[float] = 5 * HOUR_S
 
     def __post_init__(self) -> None:
-        _check_name("AucV1(cluster)", self.cluster)
+        force_setattr(self, "cluster", _checked_name("AucV1(cluster)", self.cluster))
 
 
 Edition = Standard | Idle | Flash | AucV1
@@ -104,7 +106,8 @@ EditionName = Literal["standard", "idle", "flash", "v1"]
 EDITION_NAMES: tuple[EditionName, ...] = get_args(EditionName)
 
 
-def _check_name(what: str, value: object) -> None:
-    """Refuse what cannot stand in a header."""
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+def _checked_name(what: str, value: object) -> str:
+    """Return a name that the console shows, as the documents spell it."""
+    if not isinstance(value, str):
         raise InputError(f"{what} is {value!r}: give the name that the console shows", reason="usage")
+    return spell_resource(value, what)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4, uuid5
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, force_setattr, replace
 
-from volcasr_async._checks import check_type, suggestion, type_of
+from volcasr_async._checks import check_type, type_of
+from volcasr_async.addresses import unreachable_reason
 from volcasr_async.containers import by_name
 from volcasr_async.editions import EDITION_NAMES, AucV1, Edition, EditionName, Flash, Idle, Standard
 from volcasr_async.errors import ConfigurationError, InputError, without_queries
 from volcasr_async.options import Options, check_options
 from volcasr_async.sources import LEFT_OUT, AudioUrl, Source, SourceLike, as_source, link_label
+from volcasr_async.spelling import spell_edition, spell_language, strip_link
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}", re.ASCII)
 _LINK = re.compile(r"https?://[^\s/?#][^\s]*", re.IGNORECASE)
@@ -60,6 +63,8 @@ class Job(Struct, frozen=True):
                 )
         if self.key == "":
             raise InputError('Job(key="") is no name, and all such jobs would be one: leave it out')
+        if self.callback is not None and (callback := strip_link(self.callback)) != self.callback:
+            force_setattr(self, "callback", callback)
         if self.callback is not None and not _LINK.fullmatch(self.callback):
             raise InputError("Job(callback) takes a link that begins with http:// or https:// and holds no blank")
 
@@ -120,46 +125,80 @@ def as_job(value: Job | SourceLike) -> Job:
 
 def as_edition(value: Edition | str, *, cluster: str | None) -> Edition:
     """Take an edition or its name; "v1" needs the *cluster* that the environment may give."""
-    match value:
-        case Standard() | Idle() | Flash() | AucV1():
-            return value
+    if isinstance(value, Standard | Idle | Flash | AucV1):
+        return value
+    if not isinstance(value, str):
+        names = ", ".join(EDITION_NAMES)
+        raise InputError(f"edition takes an edition such as Standard(), or its name ({names}), not {type_of(value)}")
+    match spell_edition(value):
         case "standard":
             return _STANDARD
         case "idle":
             return _IDLE
         case "flash":
             return _FLASH
-        case "v1" if cluster:
+        case _ if cluster:
             return AucV1(cluster)
-        case "v1":
+        case _:
             raise ConfigurationError(
                 "v1 needs the cluster that the console shows: pass AucV1(cluster) or set VOLCASR_CLUSTER"
             )
-        case _:
-            raise InputError(_no_edition(value))
 
 
-def _no_edition(value: object) -> str:
-    names = ", ".join(EDITION_NAMES)
-    if isinstance(value, str):
-        return f"there is no edition {value!r}; there are {names}{suggestion(value, EDITION_NAMES)}"
-    return f"edition takes an edition such as Standard(), or its name ({names}), not {type_of(value)}"
+def prepare(
+    job: Job,
+    *,
+    edition: Edition | EditionName | None,
+    options: Options | None,
+    cluster: str | None,
+    takes_private_links: bool = False,
+) -> Order:
+    """Make every choice that is open in *job*, the caller's defaults second, and refuse what cannot be sent.
 
-
-def prepare(job: Job, *, edition: Edition | EditionName | None, options: Options | None, cluster: str | None) -> Order:
-    """Make every choice that is open in *job*, the caller's defaults second, and refuse what cannot be sent."""
+    Links to private addresses are rejected unless *takes_private_links*: a service in a private network may reach them.
+    """
     source = as_source(job.source)
     usual: EditionName = "standard" if isinstance(source, AudioUrl) else "flash"
-    chosen = next((one for one in (job.edition, edition) if one is not None), usual)
+    chosen = as_edition(next((one for one in (job.edition, edition) if one is not None), usual), cluster=cluster)
     order = Order(
         job=job,
-        source=source,
-        edition=as_edition(chosen, cluster=cluster),
+        source=_spelled_for(source, chosen),
+        edition=chosen,
         options=job.options or options or _DEFAULT_OPTIONS,
         request_id=job.request_id,
     )
     _check(order)
+    if not takes_private_links:
+        _check_reachable(order)
     return order
+
+
+def _spelled_for(source: Source, edition: Edition) -> Source:
+    """Return the source with its language as the edition spells it; the source of the job stays as the caller wrote it."""
+    if source.language is None:
+        return source
+    language = spell_language(source.language, edition.name)
+    return source if language == source.language else replace(source, language=language)
+
+
+def _check_reachable(order: Order) -> None:
+    """Reject links into a private network: the service would charge for the task, and fail to download."""
+    source, callback = order.source, order.job.callback
+    if isinstance(source, AudioUrl) and (reason := unreachable_reason(source.url)):
+        raise InputError(
+            f"the service cannot download from {_host(source.url)}, which {reason}. Give a public link, or pass the audio "
+            "itself (pathlib.Path, bytes)",
+            reason="link",
+        )
+    if callback is not None and (reason := unreachable_reason(callback)):
+        raise InputError(
+            f"the service cannot call back to {_host(callback)}, which {reason}. Give a public address, or leave callback out",
+            reason="usage",
+        )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "an empty host"
 
 
 def _check(order: Order) -> None:

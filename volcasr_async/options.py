@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from volcasr_async.errors import InputError
+from volcasr_async.spelling import spell_choice
 
 _ALL = ("standard", "idle", "flash", "v1")
 _V3 = ("standard", "idle", "flash")
@@ -28,6 +29,24 @@ def _takes(*editions: str) -> dict[str, Any]:
 
 
 _hints = cache(get_type_hints)
+
+DOCUMENTED_VALUES = {
+    "ssd_version": ("200", "300"),
+    "ssd_mode": ("0", "1"),
+    "output_zh_variant": ("traditional", "tw", "hk"),
+    "model_version": ("310", "400"),
+}
+"""Options that take one of a few values. A newer value goes into `extra`."""
+_OTHER_NAMES = {
+    "output_zh_variant": {
+        "zh-tw": "tw",
+        "zh-hant-tw": "tw",
+        "zh-hk": "hk",
+        "zh-hant-hk": "hk",
+        "zh-hant": "traditional",
+    }
+    | {"繁体": "traditional", "繁體": "traditional", "台湾": "tw", "臺灣": "tw", "台灣": "tw", "香港": "hk"}
+}
 
 
 class WireFields(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,6 +157,7 @@ class Options(WireFields, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         _check_types("Options", self)
+        self._spell_choices()
         _check_json("Options(extra)", self.extra)
         _check_json("Options(sensitive_words_filter)", self.sensitive_words_filter)
         if self.end_window_size is not None and not 300 <= self.end_window_size <= 5000:
@@ -150,6 +170,14 @@ class Options(WireFields, frozen=True, kw_only=True, omit_defaults=True):
             raise InputError("enable_speaker_info labels utterances: leave show_utterances on")
         if self.corpus is not None and self.corpus.hotwords and isinstance(self.corpus.context, str):
             raise InputError("give hotwords inside the ready context string, or the context as an object")
+
+    def _spell_choices(self) -> None:
+        for name, valid in DOCUMENTED_VALUES.items():
+            if (given := getattr(self, name)) is None:
+                continue
+            value = spell_choice(name, str(given), valid, _OTHER_NAMES.get(name))
+            if value != str(given):
+                force_setattr(self, name, type(given)(value))
 
 
 @cache

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import AsyncIterable
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import asdict, force_setattr
 
 from volcasr_async._file_objects import BinaryFile, UploadedFile, binary_file, filename_of, is_file_like
 from volcasr_async.errors import InputError, without_queries
+from volcasr_async.spelling import INVISIBLE, spell_codec, spell_format, spell_language, strip_link
 
 LEFT_OUT = "?..."
 _PICKLED = "a file object does not travel through a pickle: create the AudioFileObject in the process that sends it"
@@ -29,8 +30,10 @@ _SIGNATURE_PREFIXES = ("x-tos-", "x-oss-", "x-amz-", "x-goog-", "x-cos-", "q-")
 class _Audio(Struct, frozen=True, kw_only=True):
     """The `audio` section under its wire names (doc 2606791, 4.2).
 
-    `format` is the container and `codec` "raw" or "opus"; `rate` in Hz, `bits` per sample, `channel` 1 or 2. `language`
-    is a code such as "en-US"; empty means Chinese with its dialects, and English. Unset fields are not sent.
+    `format` is the container: a name ("mp3", also "MP3", ".mp3") or a MIME type ("audio/mpeg"). `codec` is "raw" or "opus".
+    `rate` is in Hz, `bits` per sample, `channel` 1 or 2. `language` is a code such as "en-US", or a common name of the
+    language ("en", "english", "英语"). Without a language the service recognises Chinese with its dialects, and English.
+    Unset fields are not sent.
     """
 
     format: str | None = None
@@ -45,16 +48,23 @@ class _Audio(Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise InputError(f"{name}={value!r} must be a whole number above 0")
-        for name in ("format", "language"):
+        for name in ("format", "codec", "language"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and value.isascii()):
-                raise InputError(f"{name}={value!r} must be a string, as the service's table writes it")
-        if self.codec not in (None, "raw", "opus"):
-            raise InputError(f'codec={self.codec!r} must be "raw" (PCM) or "opus"; leave it out for anything else')
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name}={value!r} must be a string, not {type(value).__name__}")
+        if self.format is not None:
+            force_setattr(self, "format", spell_format(self.format))
+        if self.codec is not None:
+            force_setattr(self, "codec", spell_codec(self.codec))
+        if self.language is not None:
+            # Checked only. It stays as the caller wrote it, because fingerprints cover it, and editions spell it differently.
+            spell_language(self.language)
 
 
 class AudioUrl(_Audio, frozen=True, gc=False):
     """A link that the service downloads from: reachable from mainland China, without redirect or login.
+
+    Blanks, line ends, invisible characters, quotes and angle brackets around the link are removed.
 
     Its query is treated as a secret: it is sent to the service and shown, logged and pickled nowhere.
     """
@@ -65,19 +75,9 @@ class AudioUrl(_Audio, frozen=True, gc=False):
         self._check()
         if not isinstance(self.url, str):
             raise InputError(f"AudioUrl(url) takes a string, not {type(self.url).__name__}", reason="usage")
-        try:
-            parts = urlsplit(self.url)
-        except ValueError:
-            # Without a cause: its text may quote the user part.
-            raise InputError("AudioUrl(url) is not a URL", reason="link") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(
-                f"the service downloads http:// and https:// links only, not {_shown(self.url)!r:.120}; for a local file "
-                "pass pathlib.Path(...)",
-                reason="link",
-            )
-        if " " in self.url or not self.url.isprintable():
-            raise InputError("AudioUrl(url) holds blanks or control characters: percent-encode them", reason="link")
+        if (url := strip_link(self.url)) is not self.url:
+            force_setattr(self, "url", url)
+        _check_link(url)
 
     @property
     def is_cut(self) -> bool:
@@ -261,6 +261,72 @@ def as_source(value: object) -> Source:
                 "or AudioUrl, AudioFile, AudioBytes, AudioFileObject, AudioStream",
                 reason="usage",
             )
+
+
+def _check_link(url: str) -> None:
+    """Reject what the service cannot download, with what to do instead."""
+    scheme, colon, _ = url[:_SCHEME].partition(":")
+    if colon and (problem := _reject_scheme(scheme.casefold(), url)):
+        raise InputError(problem, reason="link")
+    if "：" in url[:_SCHEME] or "／" in url[:_SCHEME]:
+        raise InputError(
+            "AudioUrl(url) holds full-width characters. Type : and / with the input method switched off", reason="link"
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # Without a cause: its text may quote the user part.
+        raise InputError("AudioUrl(url) is not a URL. Copy the whole link again", reason="link") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise InputError(
+            f"the service downloads http:// and https:// links only, not {_shown(url)!r:.120}; for a local file "
+            "pass pathlib.Path(...)",
+            reason="link",
+        )
+    if " " in url or not url.isprintable():
+        raise InputError(_describe_unprintable(url), reason="link")
+
+
+def _describe_unprintable(url: str) -> str:
+    """Say which character cannot be in a link, and where."""
+    place, found = next((n, c) for n, c in enumerate(url) if c == " " or not c.isprintable())
+    what = "an invisible character" if found in INVISIBLE else "a blank" if found.isspace() else "a control character"
+    cure = "Remove it" if found in INVISIBLE else "Percent-encode it, or remove it"
+    code = "" if found == " " else f" (U+{ord(found):04X})"
+    return f"AudioUrl(url) holds {what}{code} after {place} characters. {cure}"
+
+
+_SCHEME = 24  # characters, more than the longest known scheme has
+_BUCKETS = frozenset(
+    {"s3", "s3a", "s3n", "tos", "oss", "cos", "obs", "gs", "gcs", "bos", "kodo", "az", "abfs", "abfss", "hdfs"}
+)
+_STREAMS = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "rtp", "srt", "mms", "ws", "wss", "webrtc"})
+
+
+def _reject_scheme(scheme: str, url: str) -> str | None:
+    """Return what is wrong with a link of a known scheme other than http; what a link holds is not shown."""
+    if scheme == "file":
+        path = unquote(urlsplit(url).path) if url.isprintable() else "..."
+        return (
+            f"a file: URL names a file on one machine, which the service cannot read. Pass pathlib.Path({path!r:.120})"
+        )
+    if scheme == "data":
+        return (
+            'a data: URL holds the recording itself. Decode it and pass bytes: base64.b64decode(url.partition(",")[2])'
+        )
+    if scheme == "blob":
+        return (
+            "a blob: URL is known only to the browser page that made it. Have the page upload the recording, and pass its "
+            "bytes"
+        )
+    if scheme in _BUCKETS:
+        return f"the service cannot read {scheme}:// URLs. Make a pre-signed https:// link to the object"
+    if scheme in _STREAMS:
+        return (
+            f"{scheme}:// is a live stream, and this service recognises recordings. Record it, or give an https:// link"
+        )
+    return None
 
 
 def _shown(text: str) -> str:

@@ -18,7 +18,7 @@ PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\
     ("argv", "said"),
     [
         (["transcribe"], "Missing argument"),
-        (["transcribe", "--edition", "express", LINK], "there is no edition 'express'; there are standard"),
+        (["transcribe", "--edition", "express", LINK], "there is no edition 'express'. The editions are standard"),
         (["transcribe", "--format", "srtx", LINK], "there is no format 'srtx'"),
         (["transcribe", "--timeout", "soon", LINK], "write 90, 90s, 10m or 3h"),
         (["transcribe", "--timeout", "-3", LINK], "write 90, 90s, 10m or 3h"),
@@ -43,7 +43,7 @@ PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\
         (["transcribe", "--longest", "0.01", "--shortest", "0", LINK], "--longest"),
         (["transcribe", "--engine", "curl", LINK], "there is no engine 'curl'; there are httpx, aiohttp"),
         (["transcribe", "example.com/talk.mp3"], "https://example.com/talk.mp3"),
-        (["transcribe", "https://h.example/a b.mp3"], "the link holds blanks"),
+        (["transcribe", "https://h.example/a b.mp3"], "the link holds a blank after 19 characters"),
         (["transcribe", "-e", "standard", __file__], "use flash for local audio, or pass a link"),
         (["batch", "LIST", "-o", "out"], "LIST cannot be read"),
         (["doctor", "--edition", "flash"], "flash has no question that costs nothing"),

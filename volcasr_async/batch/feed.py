@@ -20,6 +20,7 @@ from volcasr_async.sources import (
     as_source,
     link_label,
 )
+from volcasr_async.spelling import strip_link
 
 Item = SourceLike | Job
 Input = Iterable[Item] | AsyncIterable[Item]
@@ -87,7 +88,7 @@ def key_of(item: Item) -> str:
     """Name an item as cheaply as can be, for most of a resumed list is only looked up; also one that is no audio."""
     try:
         if isinstance(item, str):
-            key = link_label(item)
+            key = link_label(strip_link(item))
         else:
             key = item.name if isinstance(item, Job) else as_source(item).label
     except ValueError:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from volcasr_async.errors import Charged
 from volcasr_async.job import Order
 from volcasr_async.journal import Entry, State
+from volcasr_async.sources import as_source
 
 Action = Literal[
     "submit", "submit again", "verify", "verify again", "wait", "deliver", "skip", "report uncertain", "refuse changed"
@@ -147,8 +148,11 @@ def situation_of(  # noqa: PLR0913 - what a decision depends on
 
 
 def fingerprint_of(order: Order) -> str:
-    """Sum up what a transcript depends on beside the recording: edition, options, and how the audio was declared."""
-    source = order.source
+    """Sum up what a transcript depends on beside the recording: edition, options, and how the audio was declared.
+
+    The declaration is the caller's own (`Job.source`), because its spelling on the wire may change with a release.
+    """
+    source = as_source(order.job.source)
     declared = [source.format, source.codec, source.rate, source.bits, source.channel, source.language]
     said = msgspec.json.encode([order.edition, order.options, declared], order="sorted")
     return hashlib.sha256(said).hexdigest()[:16]

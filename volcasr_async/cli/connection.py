@@ -25,6 +25,7 @@ from volcasr_async.environment import BASE_URL, checked_base_url, credentials_fr
 from volcasr_async.job import as_edition
 from volcasr_async.models import Task
 from volcasr_async.policies import Limits
+from volcasr_async.spelling import RESOURCE_IDS
 
 if TYPE_CHECKING:
     from volcasr_async.client import VolcASR
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
 _PANEL = "Service"
 _FORM = 'api_key = "..." or app_key = "..." with access_key = "..." (and secret_key = "..." for signed v1)'
 _KEYS = {"api_key", "app_key", "access_key", "secret_key"}
-RESOURCE_IDS = (
-    *("volc.bigasr.auc", "volc.seedasr.auc", "volc.bigasr.auc_idle"),
-    *("volc.bigasr.auc_turbo", "volc.seedasr.auc_turbo"),
-)
-"""Those that the documents name; the console may show others."""
 _HARMLESS = re.compile(r"[a-z_-]{1,20}")
 
 

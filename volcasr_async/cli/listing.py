@@ -101,7 +101,7 @@ def _plain(text: str, audio: Mapping[str, Any]) -> str | AudioUrl | AudioFile:
     link = AudioUrl(url=text, **audio)
     if link.is_cut:
         raise InputError("the query of this link has been left out: take the link from the original list")
-    return link if any(value is not None for value in audio.values()) else text
+    return link if any(value is not None for value in audio.values()) else link.url
 
 
 def _job(listed: Listed, defaults: Defaults) -> Item:

@@ -9,24 +9,12 @@ from msgspec import Struct
 
 from volcasr_async.cli.flags import completing, flags_of
 from volcasr_async.editions import EDITION_NAMES, V3_FORMATS
+from volcasr_async.errors import InputError
 from volcasr_async.job import Job
 from volcasr_async.sources import SourceLike
+from volcasr_async.spelling import LANGUAGES, spell_edition
 
 _AUDIO, _JOB = "Audio", "Job"
-_LANGUAGES = (
-    "zh-CN",
-    "en-US",
-    "ja-JP",
-    "id-ID",
-    "es-MX",
-    "pt-BR",
-    "de-DE",
-    "fr-FR",
-    "ko-KR",
-    "fil-PH",
-    "ms-MY",
-    "th-TH",
-)
 
 
 class AudioFlags(Struct, frozen=True, kw_only=True):
@@ -63,7 +51,7 @@ class AudioFlags(Struct, frozen=True, kw_only=True):
             metavar="CODE",
             help='Such as "en-US"; without it Chinese with its dialects, and English.',
             rich_help_panel=_AUDIO,
-            autocompletion=completing(*_LANGUAGES),
+            autocompletion=completing(*LANGUAGES),
         ),
     ] = None
 
@@ -128,10 +116,10 @@ def seconds(text: str) -> float:
 
 def edition_name(text: str) -> str:
     """Read the name of an edition."""
-    if text not in EDITION_NAMES:
-        message = f"there is no edition {text!r}; there are {', '.join(EDITION_NAMES)}"
-        raise typer.BadParameter(message)
-    return text
+    try:
+        return spell_edition(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def above_zero(value: float | None) -> float | None:

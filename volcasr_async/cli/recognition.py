@@ -15,20 +15,19 @@ from msgspec.structs import fields
 from volcasr_async.cli.flags import Flags, flag, made_flag, parameter
 from volcasr_async.editions import EDITION_NAMES
 from volcasr_async.errors import InputError
-from volcasr_async.options import Corpus, Options, SensitiveWords, editions_taking, field_notes
+from volcasr_async.options import (
+    DOCUMENTED_VALUES,
+    Corpus,
+    Options,
+    SensitiveWords,
+    editions_taking,
+    field_notes,
+)
 
 S = TypeVar("S", bound=Struct)
 
 _RECOGNITION, _CORPUS, _SENSITIVE = "Recognition", "Recognition: words and context", "Recognition: sensitive words"
 _PANELS = (_RECOGNITION, _CORPUS, _SENSITIVE)
-
-_VALUES = {
-    "ssd_version": ("200", "300"),
-    "ssd_mode": ("0", "1"),
-    "output_zh_variant": ("traditional", "tw", "hk"),
-    "model_version": ("400",),
-}
-"""What the shell completes; anything else is taken too."""
 
 CORPUS_NOTES = {
     "boosting_table_name": "table of hot words, by its name in the console",
@@ -64,7 +63,7 @@ def _recognition_flag(name: str, hint: Any) -> inspect.Parameter:
     preset = " On by default." if getattr(Options(), name) is True else ""
     text = f"{note.description}{_takers((note.extra or {})['editions'])}.{preset}"
     panel = {"corpus": _CORPUS, "sensitive_words_filter": _SENSITIVE}.get(name, _RECOGNITION)
-    return made_flag(name, hint, _sentence(text), panel=panel, values=_VALUES.get(name, ()))
+    return made_flag(name, hint, _sentence(text), panel=panel, values=DOCUMENTED_VALUES.get(name, ()))
 
 
 def _corpus_flags() -> Iterator[inspect.Parameter]:

@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 import typer
 
-from volcasr_async.cli.connection import RESOURCE_IDS, read_credentials
+from volcasr_async.cli.connection import read_credentials
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain, say
 from volcasr_async.cli.flags import completing
 from volcasr_async.cli.interruptions import interruptions
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.words import counted
 from volcasr_async.credentials import ApiKey, AppKey
+from volcasr_async.spelling import RESOURCE_IDS
 
 if TYPE_CHECKING:
     from volcasr_async.testing.config import TaskIds
