@@ -344,7 +344,7 @@ def link_label(url: str) -> str:
         return without_queries(repr(url))[:200]
     if not (parts.scheme and parts.netloc) or len(url.split()) > 1:
         return _label_of_text(url)
-    rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _signs(k)]
+    rest = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not is_signature(k)]
     digest = _digest(urlencode(rest)) if rest else ""
     host = parts.netloc.rpartition("@")[2]
     return without_queries(f"{parts.scheme}://{host}{parts.path}") + (f"?sha256={digest}" if digest else "")
@@ -359,7 +359,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
-def _signs(parameter: str) -> bool:
+def is_signature(parameter: str) -> bool:
+    """Return whether a parameter of a link signs it, or belongs to its signature."""
     name = parameter.lower()
     return name in _SIGNATURES or name.startswith(_SIGNATURE_PREFIXES)
 

@@ -192,7 +192,8 @@ def test_contradictions_are_the_librarys_to_refuse() -> None:
 
 def test_no_flag_takes_a_secret() -> None:
     """Secrets never come on the command line, where every process can see them."""
-    assert not {flag for _, flag in _flags() if re.search("key|token|secret|password", flag)}
+    columns = {"--key-column"}  # the name of a column
+    assert not {flag for _, flag in _flags() if re.search("key|token|secret|password", flag)} - columns
     assert "credentials" in Connection.__struct_fields__
 
 

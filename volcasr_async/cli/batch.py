@@ -20,6 +20,7 @@ from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFl
 from volcasr_async.cli.output import made_directory
 from volcasr_async.cli.recognition import RECOGNITION
 from volcasr_async.cli.round import Round, Sink, ToDirectory, ToStdout
+from volcasr_async.cli.tables import COLUMNS, Columns
 from volcasr_async.editions import Edition
 from volcasr_async.errors import without_queries
 from volcasr_async.job import prepare
@@ -36,12 +37,14 @@ _JOURNAL = "volcasr-journal.db"
 _FAILURES = "failures.jsonl"
 
 
-@taking(layout=LAYOUT, recognition=RECOGNITION, audio=AUDIO, job=JOB, pace=PACE, connection=CONNECTION)
+@taking(table=COLUMNS, layout=LAYOUT, recognition=RECOGNITION, audio=AUDIO, job=JOB, pace=PACE, connection=CONNECTION)
 def batch(
     shell: typer.Context,
     list_: Annotated[
         str,
-        typer.Argument(metavar="LIST", help="A file with a link or path a line, or JSON lines; - for stdin."),
+        typer.Argument(
+            metavar="LIST", help="A file with a link or path a line, JSON lines, or CSV with --column; - for stdin."
+        ),
     ],
     *,
     journal: Annotated[
@@ -80,6 +83,7 @@ def batch(
         Path | None,
         typer.Option(metavar="FILE", help=f"What failed, as JSON lines; by default {_FAILURES} beside the results."),
     ] = None,
+    table: Columns,
     recognition: Options,
     audio: AudioFlags,
     job: JobFlags,
@@ -101,7 +105,7 @@ def batch(
     record, sink, failed = _places(journal, output_dir, failures, layout.writing(format))
     kept = Failures(failed, recognition, job)
     defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection), job)
-    listing = Listing(list_, defaults, kept.add_line)
+    listing = Listing(list_, defaults, kept.add_line, table)
 
     def client() -> VolcASR:
         retry = RetryPolicy(pay_again=pay_again, resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
@@ -158,7 +162,7 @@ def _checked(
             raise CommandError(message, "Name the edition too: --edition", status=WRONG_USAGE)
         return None
     edition = connection.edition(name)
-    prepare(sample, edition=edition, options=options, cluster=None)
+    prepare(sample, edition=edition, options=options, cluster=None, takes_private_links=connection.takes_private_links)
     return edition
 
 

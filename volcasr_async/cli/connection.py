@@ -9,6 +9,7 @@ import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from msgspec import Struct
@@ -21,7 +22,7 @@ from volcasr_async.cli.options import above_zero
 from volcasr_async.cli.proxies import used_proxy
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.editions import AucV1, Edition
-from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
+from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, takes_private_links
 from volcasr_async.job import as_edition
 from volcasr_async.models import Task
 from volcasr_async.policies import Limits
@@ -83,6 +84,12 @@ class Connection(Struct, frozen=True, kw_only=True):
         )  # refuses one that is broken
         http = chosen_engine(self.engine)
         return VolcASR(known, base_url=self.base_url, limits=limits or Limits(), http=http, **more)
+
+    @property
+    def takes_private_links(self) -> bool:
+        """Whether the service is in a private network, as the simulator is."""
+        base_url = checked_base_url(self.base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
+        return takes_private_links(urlsplit(base_url).hostname or "")
 
     def who(self) -> Credentials:
         """Read the credentials: those of the flag, or of the environment."""

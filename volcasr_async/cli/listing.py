@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from volcasr_async.cli.links import lacks_scheme, shown_link
 from volcasr_async.cli.looks import HEAD, refuse_what_is_no_list
 from volcasr_async.cli.options import AudioFlags, JobFlags
 from volcasr_async.cli.recognition import converted, only_known
+from volcasr_async.cli.table_looks import refuse_table, row_separator
+from volcasr_async.cli.tables import Columns, Row, TableReader, count_rows
 from volcasr_async.editions import Edition
 from volcasr_async.errors import ConfigurationError, InputError, VolcASRError, without_queries
 from volcasr_async.job import Job
@@ -34,6 +37,13 @@ _NO_SOURCE = (
     "there is no source in this line: a failures file does not keep the query of a link. Run the original list again with "
     "the same journal: what is done is not sent again, what has failed is"
 )
+
+
+_A_ROW = (
+    "this line is a row of a table (CSV), not a link or path. Name the column with the links or paths: --column NAME or "
+    '--column NUMBER. If it is one link or path, write it as a JSON line: {"source": "..."}'
+)
+_NO_COLUMNS = Columns()
 
 
 class Listed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -81,6 +91,8 @@ class Defaults(Struct, frozen=True):
 def item_of(text: str, defaults: Defaults) -> Item:
     """Make the recording that a line stands for."""
     if not text.startswith("{"):
+        if row_separator(text) is not None:
+            raise InputError(_A_ROW)
         source = _plain(text, defaults.audio.fields)
         return defaults.job.job(source) if defaults.job.fields else source
     try:
@@ -134,13 +146,23 @@ def _options(given: dict[str, Any], usual: Options) -> Options:
 
 
 class Listing:
-    """The lines of LIST, a file or `-`; a bad one goes to *bad* and does not end the others."""
+    """The lines of LIST, a file or `-`; a bad one goes to *bad* and does not end the others.
 
-    def __init__(self, name: str, defaults: Defaults, bad: Callable[[BadLine], None]) -> None:
+    With *columns* the list is a table, and its rows are read.
+    """
+
+    def __init__(
+        self, name: str, defaults: Defaults, bad: Callable[[BadLine], None], columns: Columns = _NO_COLUMNS
+    ) -> None:
+        if columns.key_column is not None and columns.column is None:
+            raise CommandError(
+                "--key-column needs --column", "Name the column with the links or paths too", status=WRONG_USAGE
+            )
         self.name = name
-        self._defaults, self._bad = defaults, bad
+        self._defaults, self._bad, self._columns = defaults, bad, columns
         self._number = 0
-        self._file = _opened(name)
+        self._table = TableReader(columns, name) if columns.column is not None else None
+        self._file = _opened(name, columns)
 
     def is_file(self, path: Path) -> bool:
         """Tell whether *path* is where the list is read from."""
@@ -155,6 +177,8 @@ class Listing:
         if self.name == "-" or not _is_regular(self._file):
             return None
         with Path(self.name).open("rb") as file:
+            if self._table is not None:
+                return count_rows(file, self._columns, self.name)
             first = file.readline().removeprefix(codecs.BOM_UTF8)
             return (not _is_nothing(first)) + sum(not _is_nothing(line) for line in file)
 
@@ -168,7 +192,7 @@ class Listing:
         lines = _Splitter()
         while chunk := self._chunk():
             yield from self._items(lines.feed(chunk))
-        yield from self._items(lines.end())
+        yield from self._items(lines.end(), are_last=True)
 
     async def _piped(self) -> AsyncIterator[Item]:
         import anyio
@@ -178,7 +202,7 @@ class Listing:
             await anyio.wait_readable(self._file.fileno())
             chunk = self._chunk()
             more = bool(chunk)
-            for item in self._items(lines.feed(chunk) if more else lines.end()):
+            for item in self._items(lines.feed(chunk) if more else lines.end(), are_last=not more):
                 yield item
 
     def _chunk(self) -> bytes:
@@ -187,15 +211,33 @@ class Listing:
         except OSError as error:
             raise CommandError(f"the list {self.name} cannot be read further: {error.strerror or error}") from error
         if not self._number:
-            refuse_what_is_no_list(self.name, chunk[:HEAD])
+            _refuse(self.name, chunk[:HEAD], self._columns)
         return chunk
 
-    def _items(self, lines: list[bytes]) -> Iterator[Item]:
+    def _items(self, lines: list[bytes], *, are_last: bool = False) -> Iterator[Item]:
+        if self._table is not None:
+            self._number += len(lines)
+            for row in chain(self._table.feed(lines), self._table.end() if are_last else ()):
+                item = self._item_of_row(row)
+                if item is not None:
+                    yield item
+            return
         for raw in lines:
             self._number += 1
             item = self._item(raw.removeprefix(codecs.BOM_UTF8) if self._number == 1 else raw)
             if item is not None:
                 yield item
+
+    def _item_of_row(self, row: Row) -> Item | None:
+        wrong = InputError(row.fault) if row.fault is not None else None
+        try:
+            if wrong is None:
+                return _job(Listed(source=row.source, key=row.key), self._defaults)
+        except InputError as error:
+            wrong = error
+        source, key = row.source and shown_link(row.source), row.key and shown_link(row.key)
+        self._bad(BadLine(Listed(source=source, key=key, line=row.line), wrong))
+        return None
 
     def _item(self, raw: bytes) -> Item | None:
         if _is_nothing(raw):
@@ -257,7 +299,14 @@ def _text(raw: bytes) -> str:
         raise InputError("this line is no UTF-8: save the list as UTF-8") from None
 
 
-def _opened(name: str) -> FileIO:
+def _refuse(name: str, head: bytes, columns: Columns) -> None:
+    """Refuse what is not a list, and a table whose column was not named."""
+    refuse_what_is_no_list(name, head)
+    if columns.column is None:
+        refuse_table(name, head)
+
+
+def _opened(name: str, columns: Columns = _NO_COLUMNS) -> FileIO:
     """Open the list without a buffer: a pipe is read as far as it has come."""
     try:
         if name == "-":
@@ -268,7 +317,10 @@ def _opened(name: str) -> FileIO:
         raise CommandError(f"the list {name} cannot be read: {why}", status=WRONG_USAGE) from error
     if _is_regular(file):
         try:
-            refuse_what_is_no_list(name, file.read(HEAD))
+            _refuse(name, head := file.read(HEAD), columns)
+            if columns.column is not None and (lines := head.split(b"\n")[:-1]):
+                # A wrong column is reported before anything is begun.
+                list(TableReader(columns, name).feed(lines))
         except CommandError:
             file.close()
             raise

@@ -11,6 +11,11 @@ from volcasr_async.containers import HEAD_BYTES, by_magic
 HEAD = 4096
 """How many bytes are looked at."""
 
+_WORKBOOKS = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+)  # xlsx, ods, numbers; an empty one; xls
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\f\r\x1b")
 _FEW, _SHARE = 8, 0.05  # a single broken line does not make a list something else
 
@@ -19,7 +24,13 @@ def refuse_what_is_no_list(list_: str, head: bytes) -> None:
     """Refuse a recording, or another file that is no text, once instead of line by line; *list_* is `-` for stdin."""
     name = "what stdin brings" if list_ == "-" else list_
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise CommandError(f"{name} is UTF-16", "Save the list as UTF-8", status=WRONG_USAGE)
+        raise CommandError(f"{name} is UTF-16", "Save the list as UTF-8 (in Excel: CSV UTF-8)", status=WRONG_USAGE)
+    if head.startswith(_WORKBOOKS):
+        raise CommandError(
+            f"{name} is a spreadsheet or an archive, not a text file",
+            "Save the spreadsheet as CSV UTF-8, and name the column with the links or paths: --column NAME",
+            status=WRONG_USAGE,
+        )
     controls = sum(byte in _CONTROLS for byte in head)
     container = by_magic(head[:HEAD_BYTES])
     if container is not None and (controls or not _is_text(head[:HEAD_BYTES])):
