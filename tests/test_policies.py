@@ -34,3 +34,26 @@ def test_taken() -> None:
     PollPolicy(first=0, growth=0, shortest=1, longest=1)
     policy = RetryPolicy(attempts=1, grace=0)
     assert (policy.resubmit_v1, policy.resend_flash, policy.new_tasks) == (False, False, 0)
+
+
+RETRY: Any = RetryPolicy  # what is passed here is wrong on purpose
+POLL: Any = PollPolicy
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: RETRY(first="1"), r"RetryPolicy\(first='1'\) must be a number of seconds, above 0"),
+        (lambda: RETRY(first=9, longest=3), r"RetryPolicy\(first=9\) must not be above longest=3"),
+        (lambda: RETRY(grace=-1), r"RetryPolicy\(grace=-1\) must be a number of seconds, at least 0"),
+        (lambda: RETRY(new_tasks=True), r"RetryPolicy\(new_tasks=True\) must be a whole number"),
+        (lambda: RETRY(pay_again="no"), r"RetryPolicy\(pay_again='no'\) must be True or False"),
+        (lambda: RETRY(resend_flash=0), r"RetryPolicy\(resend_flash=0\) must be True or False"),
+        (lambda: POLL(growth="fast"), r"PollPolicy\(growth='fast'\) must be a number"),
+        (lambda: POLL(shortest=5, longest=1), r"PollPolicy\(longest=1\) must not be below shortest=5"),
+    ],
+)
+def test_messages_name_the_value_and_what_it_must_be(make: Any, said: str) -> None:
+    """The text "no" is not a permission to be charged again."""
+    with pytest.raises(InputError, match=said):
+        make()

@@ -32,8 +32,12 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
         secret = environ.get("VOLCASR_SECRET_KEY")
         return AppKey(app, access, checked_key("VOLCASR_SECRET_KEY", secret) if secret else None)
     if app or access:
-        missing = "VOLCASR_ACCESS_KEY" if app else "VOLCASR_APP_KEY"
-        raise ConfigurationError(f"half of the old console's pair is set: {missing} is missing")
+        names = ("VOLCASR_ACCESS_KEY", "VOLCASR_APP_KEY")
+        missing, present = names if app else reversed(names)
+        raise ConfigurationError(
+            f"half of the old console's pair is set: {missing} is missing. Set it too, or unset {present} and set "
+            "VOLCASR_API_KEY"
+        )
     raise ConfigurationError(f"there are no credentials: {_HOW}")
 
 

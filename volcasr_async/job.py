@@ -66,7 +66,9 @@ class Job(Struct, frozen=True):
         if self.callback is not None and (callback := strip_link(self.callback)) != self.callback:
             force_setattr(self, "callback", callback)
         if self.callback is not None and not _LINK.fullmatch(self.callback):
-            raise InputError("Job(callback) takes a link that begins with http:// or https:// and holds no blank")
+            raise InputError(
+                "Job(callback) takes a link that begins with http:// or https:// and holds no blank. Give a public address"
+            )
 
     def __repr__(self) -> str:
         return f"Job(key={self.name!r}, request_id={self.request_id!r})"
@@ -223,7 +225,7 @@ def _check(order: Order) -> None:
             "flash answers at once and takes no callback; standard, idle and v1 do (v1 without callback_data)"
         )
     if isinstance(edition, AucV1) and order.job.callback_data:
-        raise InputError("v1 takes a callback but no callback_data; standard and idle do")
+        raise InputError("v1 takes a callback but no callback_data; standard and idle do. Leave callback_data out")
 
 
 def check_format(name: str | None, edition: Edition) -> None:

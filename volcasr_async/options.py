@@ -169,7 +169,9 @@ class Options(WireFields, frozen=True, kw_only=True, omit_defaults=True):
         if self.enable_speaker_info and self.show_utterances is False:
             raise InputError("enable_speaker_info labels utterances: leave show_utterances on")
         if self.corpus is not None and self.corpus.hotwords and isinstance(self.corpus.context, str):
-            raise InputError("give hotwords inside the ready context string, or the context as an object")
+            raise InputError(
+                "hotwords cannot be added to a context that is a string: give them inside the string, or the context as an object"
+            )
 
     def _spell_choices(self) -> None:
         for name, valid in DOCUMENTED_VALUES.items():
@@ -233,8 +235,9 @@ def _named(hint: Any) -> str:
 def _check_lists(value: Struct, *names: str) -> None:
     for name in names:
         words = getattr(value, name)
-        if not all(isinstance(word, str) for word in words):
-            raise InputError(f"{name} takes strings")
+        for word in words:
+            if not isinstance(word, str):
+                raise InputError(f"{name} takes strings, not {type(word).__name__}: {word!r:.60}")
         _check_json(name, words)
         force_setattr(value, name, tuple(words))
 

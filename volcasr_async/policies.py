@@ -80,17 +80,19 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
                 f"RetryPolicy(attempts={self.attempts!r}) must be a whole number, at least 1: the first try counts",
                 reason="usage",
             )
-        if not all(map(_is_number, (self.first, self.longest, self.reply_timeout, self.grace))):
+        for name, least in (("first", 0), ("longest", 0), ("reply_timeout", 0), ("grace", None)):
+            _check_seconds("RetryPolicy", name, getattr(self, name), above=least)
+        if self.first > self.longest:
             raise InputError(
-                "RetryPolicy needs numbers of seconds for first, longest, reply_timeout and grace", reason="usage"
+                f"RetryPolicy(first={self.first!r}) must not be above longest={self.longest!r}, in seconds",
+                reason="usage",
             )
-        if not 0 < self.first <= self.longest:
-            raise InputError("RetryPolicy needs 0 < first <= longest, in seconds", reason="usage")
-        if self.reply_timeout <= 0 or self.grace < 0 or not _is_count(self.new_tasks, 0):
+        if not _is_count(self.new_tasks, 0):
             raise InputError(
-                "RetryPolicy needs reply_timeout > 0, grace >= 0 and a whole number new_tasks >= 0", reason="usage"
+                f"RetryPolicy(new_tasks={self.new_tasks!r}) must be a whole number, at least 0", reason="usage"
             )
         for name in ("resubmit_v1", "resend_flash", "pay_again"):
+            # A permission to be charged again: the text "no" must not count as one.
             check_bool(f"RetryPolicy({name})", getattr(self, name))
         if self.pay_again:
             force_setattr(self, "resubmit_v1", True)
@@ -114,12 +116,25 @@ class PollPolicy(Struct, frozen=True, kw_only=True):
     longest: float | None = None
 
     def __post_init__(self) -> None:
-        if not all(map(_is_number, (self.first, self.growth, self.shortest, self.longest or 1))):
-            raise InputError("PollPolicy needs numbers of seconds (growth: a number)", reason="usage")
-        if self.first < 0 or self.growth < 0 or self.shortest <= 0:
-            raise InputError("PollPolicy needs first >= 0, growth >= 0 and shortest > 0", reason="usage")
-        if self.longest is not None and self.longest < self.shortest:
-            raise InputError("PollPolicy(longest=...) must not be below shortest", reason="usage")
+        _check_seconds("PollPolicy", "first", self.first)
+        if not _is_number(self.growth) or self.growth < 0:
+            raise InputError(f"PollPolicy(growth={self.growth!r}) must be a number, at least 0", reason="usage")
+        _check_seconds("PollPolicy", "shortest", self.shortest, above=0)
+        if self.longest is not None:
+            _check_seconds("PollPolicy", "longest", self.longest, above=0)
+            if self.longest < self.shortest:
+                raise InputError(
+                    f"PollPolicy(longest={self.longest!r}) must not be below shortest={self.shortest!r}, in seconds",
+                    reason="usage",
+                )
+
+
+def _check_seconds(what: str, name: str, value: object, *, above: float | None = None) -> None:
+    """Reject what is not a number of seconds: at least 0, or above *above*."""
+    if isinstance(value, int | float) and _is_number(value) and (value > above if above is not None else value >= 0):
+        return
+    limit = f"above {above}" if above is not None else "at least 0"
+    raise InputError(f"{what}({name}={value!r}) must be a number of seconds, {limit}", reason="usage")
 
 
 def _is_number(value: object) -> bool:

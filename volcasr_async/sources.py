@@ -265,6 +265,8 @@ def as_source(value: object) -> Source:
 
 def _check_link(url: str) -> None:
     """Reject what the service cannot download, with what to do instead."""
+    if not url:
+        raise InputError("AudioUrl(url) is empty. Give a link that begins with https://")
     scheme, colon, _ = url[:_SCHEME].partition(":")
     if colon and (problem := _reject_scheme(scheme.casefold(), url)):
         raise InputError(problem, reason="link")

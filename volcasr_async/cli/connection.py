@@ -24,6 +24,7 @@ from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.editions import AucV1, Edition
 from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, takes_private_links
 from volcasr_async.job import as_edition
+from volcasr_async.keys import checked_key
 from volcasr_async.models import Task
 from volcasr_async.policies import Limits
 from volcasr_async.spelling import RESOURCE_IDS
@@ -157,6 +158,7 @@ def read_credentials(path: Path) -> Credentials:
         raise _refusal(f"{path} holds {name} that is not known", f"It takes {_FORM}")
     if not all(isinstance(value, str) for value in found.values()):
         raise _refusal(f"{path} holds a value that is no text", "Put each value in double quotes")
+    found = {name: checked_key(f"{name} in {path}", value) for name, value in found.items()}
     match sorted(found):
         case ["api_key"]:
             return ApiKey(found["api_key"])

@@ -172,7 +172,7 @@ class _ToStderr(logging.Handler):
             label = f"{self.format(record).partition(chr(10))[0]} "  # without the traceback that may follow
             say(label, plain(record.getMessage()))
         else:
-            say("warning: ", plain(record.getMessage()), colour="yellow")
+            say("warning: ", in_flags(plain(record.getMessage())), colour="yellow")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Leave out what the command says itself, with the line to go on with."""

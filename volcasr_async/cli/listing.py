@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, explained
-from volcasr_async.cli.links import lacks_scheme, shown_link
+from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.looks import HEAD, refuse_what_is_no_list
 from volcasr_async.cli.options import AudioFlags, JobFlags
 from volcasr_async.cli.recognition import converted, only_known
@@ -104,7 +104,7 @@ def item_of(text: str, defaults: Defaults) -> Item:
 
 def _plain(text: str, audio: Mapping[str, Any]) -> str | AudioUrl | AudioFile:
     """Take a link for a link and anything else for a path; a bare link stays one, which is the fastest."""
-    if "://" not in text:
+    if not is_link(text):
         if "\0" in text:
             raise InputError("a path holds no NUL: this is no list of recordings")
         if lacks_scheme(text):

@@ -185,15 +185,19 @@ def _index_of(header: list[str], wanted: str, name: str) -> tuple[int, bool]:
     if text.isascii() and text.isdigit():
         if 1 <= int(text[:9]) <= len(header):
             return int(text) - 1, False
-        raise CommandError(f"{shown} has {len(header)} columns, so there is no column {text[:9]}", status=WRONG_USAGE)
+        message = f"{shown} has {len(header)} columns, so there is no column {text[:9]}"
+        raise CommandError(message, f"Its first row has {_named(header)}", status=WRONG_USAGE)
     close = difflib.get_close_matches(text.casefold(), folded, 1)
     closest = f"; the closest is {header[folded.index(close[0])]!r:.60}" if close else ""
-    named = ", ".join(cell if "://" not in cell else "(a link)" for cell in header[:20])
     raise CommandError(
         f"{shown} has no column {wanted!r:.60}",
-        f"Its first row has {named}{closest}. Without a header, give the number of the column: --column 1",
+        f"Its first row has {_named(header)}{closest}. Without a header, give the number of the column: --column 1",
         status=WRONG_USAGE,
     )
+
+
+def _named(header: list[str]) -> str:
+    return ", ".join(cell[:60] if "://" not in cell else "(a link)" for cell in header[:20])
 
 
 def _ends_in_quotes(line: bytes, separator: bytes, *, in_quotes: bool) -> bool:

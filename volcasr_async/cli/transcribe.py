@@ -24,7 +24,7 @@ from volcasr_async.cli.console import (
 )
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
-from volcasr_async.cli.links import lacks_scheme, shown_link
+from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
 from volcasr_async.cli.output import planned_files, write_file, write_stdout
 from volcasr_async.cli.progress import Board
@@ -94,15 +94,15 @@ def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
             f"A link begins with https://: https://{shown_link(text)}",
             status=WRONG_USAGE,
         )
-    return AudioUrl(url=text, **audio.fields) if "://" in text else AudioFile(path=Path(text), **audio.fields)
+    return AudioUrl(url=text, **audio.fields) if is_link(text) else AudioFile(path=Path(text), **audio.fields)
 
 
 def display_name(text: str) -> str:
     """Name a source so that no query of a link is shown."""
     try:
-        return AudioUrl(url=text).label if "://" in text else plain(shown_link(text))
+        return AudioUrl(url=text).label if is_link(text) else plain(shown_link(text))
     except VolcASRError:
-        return plain(text)
+        return plain(shown_link(text))
 
 
 class Recording:

@@ -11,7 +11,7 @@ _EXACT = {
     "pass AudioUrl(url, format=...)": "give --audio-format",
     "pass AucV1(cluster) or set VOLCASR_CLUSTER": "give --cluster or set VOLCASR_CLUSTER",
     "pass AppKey(app_key, access_key) or set": "set",
-    "; for a local file pass pathlib.Path(...)": "",
+    "; for a local file pass pathlib.Path(...)": "; for a local file give its path",
     ", or pass credentials": "",
     "; Standard(inline_audio=True) insists, for accounts where the service takes it": "",
     " Wait for error.task again, nothing is charged for that": " Waiting for it again is free",
@@ -37,10 +37,21 @@ _EXACT = {
     'Decode what follows the comma: base64.b64decode(uri.partition(",")[2])': (
         "Decode what follows the comma: cut -d, -f2 FILE | base64 -d > RECORDING"
     ),
+    "or pass the audio itself (pathlib.Path, bytes)": "or give the file itself",
+    "or leave callback out": "or leave --callback out",
+    "set enable_auto_lang=True to have it detected": "give --enable-auto-lang to have it detected",
+    "Have the page upload the recording, and pass its bytes": "Save the recording to a file, and give its path",
+    'Decode it and pass bytes: base64.b64decode(url.partition(",")[2])': "Decode it into a file, and give its path",
+    "name the recording with Job(source, key=...)": 'give it a "key" in a JSON line',
+    "give this one a key, Job(source, key=...)": 'give this one a "key" in a JSON line',
+    "Task.to_json or `volcasr submit`": "`volcasr submit`",
 }
 _CALLS = (
     (re.compile(r"\b(?:AucV1|Standard|Idle|Flash)\((cluster|resource_id)\)"), lambda m: _flag(m[1])),
     (re.compile(r"\bLayout\((\w+?)(?:_s)?=([^)]*)\)"), lambda m: f"{_flag(m[1])} {m[2]}".removesuffix(" ...")),
+    (re.compile(r"\bJob\((callback|callback_data|uid)\)"), lambda m: _flag(m[1])),
+    (re.compile(r"\bPass pathlib\.Path\(('.*?'|\".*?\"|.*?\.\.\.)\)"), lambda m: f"Give the path: {m[1]}"),
+    (re.compile(r'\bextra=\{"\w+": \.\.\.\}'), lambda _: "--extra NAME=JSON"),
     (re.compile(r"\b(?:Options|Corpus|SensitiveWords|Job|AppKey)\((\w+)\)"), lambda m: m[1]),
     (re.compile(r'\bextra=\{"([^"]*)": "True"\}'), lambda m: f"--extra '{m[1]}=\"True\"'"),
     (re.compile(r"(?<![\w./?&-])format=(?=['\"])"), lambda _: "--audio-format "),
