@@ -53,6 +53,11 @@ def shown(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", kept).split())
 
 
+def said(text: str) -> str:
+    """What is left of `shown` without punctuation, which is not shown by itself."""
+    return "".join(c for c in shown(text) if c.isalnum() or unicodedata.category(c) in {"So", "Sc", "Co"})
+
+
 SNIPPETS = (
     "今天天气很好", "我们去公园散步", "，", "。", "？", "、", "……", "——", "“", "”", "（", "）", "2026年", "98.5%", " ", "  ",
     "Hello", "world", "it's", ", ", ". ", "! ", "Mr. Smith", "3.14", "well-known",
@@ -95,6 +100,12 @@ def one_voice() -> st.SearchStrategy[Transcript]:
         utterances(),
         st.none() | st.integers(0, 60_000),
     )
+
+
+def said_in(told: Transcript) -> str:
+    """All that subtitles must show: the utterances in which something is said; without any, the whole text."""
+    parts = [said(u.text) if shown(u.text) else said("".join(word.text for word in u.words)) for u in told.utterances]
+    return "".join(parts) or said(told.text)
 
 
 def text_of(told: Transcript) -> str:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from subtitle_kit import one_voice, sample, shown, spoken, text_of, transcript, transcripts, utterance
+from subtitle_kit import one_voice, said, said_in, sample, spoken, transcript, transcripts, utterance
 
 from volcasr_async import Transcript
 from volcasr_async.subtitles import Layout, to_cues
@@ -166,20 +166,20 @@ def test_any_transcript_keeps_the_rules(told: Transcript, layout: Layout) -> Non
 
 @given(transcripts(), layouts)
 def test_no_character_is_lost(told: Transcript, layout: Layout) -> None:
-    """Every visible character stands in the cues, as often as in the transcript."""
+    """Every letter, figure and emoji stands in the cues, as often as in the transcript."""
     layout = msgspec.structs.replace(layout, labels=False)
     found = "".join(line for cue in to_cues(told, layout) for line in cue.lines)
-    assert Counter(shown(found)) == Counter(text_of(told))
+    assert Counter(said(found)) == Counter(said_in(told))
 
 
 @given(one_voice(), layouts)
 def test_one_voice_keeps_its_order(told: Transcript, layout: Layout) -> None:
     """The cues of one utterance, read one after the other, are its text; no cluster is cut."""
     rows = [line for cue in to_cues(told, layout) for line in cue.lines]
-    assert shown("".join(rows)) == text_of(told)
-    if shown(told.text):
+    assert said("".join(rows)) == said_in(told)
+    if said(told.text):
         whole = graphemes(one_line(told.text))
-        assert [c for row in rows for c in graphemes(row) if c.strip()] == [c for c in whole if c.strip()]
+        assert [c for row in rows for c in graphemes(row) if said(c)] == [c for c in whole if said(c)]
 
 
 sentences = st.lists(
@@ -212,7 +212,9 @@ sentences = st.lists(
 @given(sentences, st.integers(10, 60))
 def test_no_line_begins_with_closing_punctuation(text: str, columns: int) -> None:
     """Nor ends with an opening one."""
-    for cue in to_cues(Transcript(text="好" + text, duration_ms=20_000), Layout(columns=columns)):
+    cues = to_cues(Transcript(text="好" + text, duration_ms=20_000), Layout(columns=columns))
+    assert "".join(line for cue in cues for line in cue.lines) == "好" + text
+    for cue in cues:
         for line in cue.lines:
             assert line[0] not in "，。、；）”"
             assert line[-1] not in "（“"

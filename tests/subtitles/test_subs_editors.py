@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pysubs2
 import pytest
 from hypothesis import given
-from subtitle_kit import shown, spoken, text_of, transcript, transcripts, utterance
+from subtitle_kit import said, said_in, shown, spoken, transcript, transcripts, utterance
 
 from volcasr_async import InputError, Transcript
 from volcasr_async.subtitles import Layout, render, to_ass, to_other, to_pysubs2
@@ -96,7 +96,7 @@ def test_any_transcript(told: Transcript) -> None:
     events = pysubs2.SSAFile.from_string(to_ass(told), "ass").events
     assert all(event.start < event.end for event in events)
     assert all(a.end <= b.start for a, b in pairwise(events))
-    assert Counter(shown("".join(event.plaintext for event in events))) == Counter(text_of(told))
+    assert Counter(said("".join(event.plaintext for event in events))) == Counter(said_in(told))
     assert all("{" not in event.text for event in events)
     for name in EDITORS:
         assert len(re.findall(r"\S", to_other(told, name))) >= len(events)

@@ -10,7 +10,7 @@ from typing import Any
 import pysubs2
 import pytest
 from hypothesis import given
-from subtitle_kit import one_voice, sample, shown, spoken, text_of, transcript, transcripts, utterance
+from subtitle_kit import one_voice, said, said_in, sample, shown, spoken, text_of, transcript, transcripts, utterance
 
 from volcasr_async import Transcript
 from volcasr_async.subtitles import Layout, to_cues, to_lrc, to_srt, to_vtt
@@ -129,7 +129,7 @@ def check(cues: list[Cue], told: Transcript) -> None:
     assert all(0 <= start < end for start, end, _ in cues)
     assert all(a[1] <= b[0] for a, b in pairwise(cues))
     assert all(text.strip() for *_, text in cues)
-    assert Counter(shown("".join(text for *_, text in cues))) == Counter(text_of(told))
+    assert Counter(said("".join(text for *_, text in cues))) == Counter(said_in(told))
 
 
 @given(transcripts())
@@ -159,11 +159,11 @@ def test_lrc_is_read_back(told: Transcript) -> None:
     """In order, nothing lost, a line for each cue."""
     rows = lrc_lines(to_lrc(told))
     assert [time for time, _ in rows] == sorted({time for time, _ in rows})
-    assert Counter(shown("".join(text for _, text in rows))) == Counter(text_of(told))
+    assert Counter(said("".join(text for _, text in rows))) == Counter(said_in(told))
 
 
 @given(one_voice())
 def test_the_text_of_one_voice_comes_back_in_order(told: Transcript) -> None:
     """From all three."""
     found: list[Sequence[tuple[Any, ...]]] = [srt_cues(to_srt(told)), vtt_cues(to_vtt(told)), lrc_lines(to_lrc(told))]
-    assert [shown("".join(cue[-1] for cue in cues)) for cues in found] == [text_of(told)] * 3
+    assert [said("".join(cue[-1] for cue in cues)) for cues in found] == [said_in(told)] * 3

@@ -68,14 +68,14 @@ def test_units_are_the_text(text: str, limit: int, wide: bool) -> None:
     assert [cluster for unit in units for cluster in graphemes(unit.text)] == graphemes(text)
 
 
-def costs(text: str) -> dict[str, float]:
-    units = units_of(text, limit=99, wide=True, pairs=pairs_of(text))
+def costs(text: str, *, wide: bool = True) -> dict[str, float]:
+    units = units_of(text, limit=99, wide=wide, pairs=pairs_of(text))
     return {unit.text.strip(" "): unit.cost for unit in units}
 
 
 def test_where_a_line_ends_best() -> None:
     """After sentences before clauses before commas before words."""
-    found = costs("好。看；你，苹、果真 Python 很大hello world it")
+    found = costs("好。看；你，苹、果真 Python 很大hello world it", wide=False)
     order = ["好。", "看；", "你，", "苹、", "hello", "果"]
     assert [found[text] for text in order] == sorted(found[text] for text in order)
     assert found["好。"] < found["看；"] < found["你，"] < found["苹、"] < found["Python"]
@@ -83,7 +83,7 @@ def test_where_a_line_ends_best() -> None:
 
 def test_what_belongs_together_is_not_parted() -> None:
     """Common words, particles and prepositions; articles and titles; numbers and what follows them."""
-    found = costs("我们吃的在家里 the cat and 3 年 Mr. Smith, U.S. law")
+    found = costs("我们吃的在家里 the cat and 3 年 Mr. Smith, U.S. law", wide=False)
     assert found["我"] > found["们"]
     assert found["吃"] > found["的"]
     assert found["在"] > found["的"]

@@ -30,7 +30,7 @@ EXTRAS = {
     "speed": "half the CPU a request, faster uploads",
     "probe": "lengths and sample rates of MP3, M4A and others before they are sent",
     "otel": "OpenTelemetry traces and metrics",
-    "subtitles": "ASS and other formats of pysubs2",
+    "subtitles": "whole Chinese words in subtitles; ASS and other formats of pysubs2",
 }
 """Extras, and what each is for."""
 

@@ -14,6 +14,7 @@ from volcasr_async.subtitles import FORMATS, Language, Layout, render
 
 _PANEL = "Subtitles and text"
 _LANGUAGES: dict[str, Language] = {"zh": "zh", "en": "en"}
+_SEGMENTERS = ("auto", "library", "rules")
 _TEMPORARY = "tmp"  # a file of that name is seldom a subtitle
 
 
@@ -62,6 +63,13 @@ def _language(text: str) -> str:
     return text
 
 
+def _segmenter(text: str) -> str:
+    if text not in _SEGMENTERS:
+        message = f"words are found by {', '.join(_SEGMENTERS[:-1])} or {_SEGMENTERS[-1]}, not {text!r}"
+        raise typer.BadParameter(message)
+    return text
+
+
 class LayoutFlags(Struct, frozen=True, kw_only=True):
     """How subtitles are cut; what is not said is the library's usual."""
 
@@ -89,6 +97,17 @@ class LayoutFlags(Struct, frozen=True, kw_only=True):
         typer.Option(
             "--labels/--no-labels",
             help="Subtitles: name the speaker, or the channel, where they were told apart.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(_SEGMENTERS),
+            parser=_segmenter,
+            autocompletion=completing(*_SEGMENTERS),
+            help="What keeps Chinese words whole: the library of the extra [subtitles], or rules; by default the "
+            "library where it is installed.",
             rich_help_panel=_PANEL,
         ),
     ] = None

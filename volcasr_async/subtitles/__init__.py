@@ -10,16 +10,19 @@ General layout, each module looking down only:
     players, editors, prose, tables           the formats
     cues                                      what stands on the screen, from when to when
     passages                                  who said what, and when
+    clumps                                    what stays on one line if it fits there
     align, lines, pacing                      times onto text; text into lines; cues one after the other
-    units, speakers                           what stays whole at the end of a line; names
-    plain, matching, words, layout, clock     small rules
+    units, speakers, segmenters               what stays whole at the end of a line; names; libraries that find words
+    costs, bonds                              where a line ends well; what holds together
+    boundaries, plain, matching, words,
+    layout, clock                             small rules
     width                                     columns and grapheme clusters
 """
 
 from volcasr_async.subtitles.cues import Cue, to_cues
 from volcasr_async.subtitles.editors import to_ass, to_other, to_pysubs2
 from volcasr_async.subtitles.formats import FORMATS, Format, render
-from volcasr_async.subtitles.layout import Layout
+from volcasr_async.subtitles.layout import Layout, Segmenter
 from volcasr_async.subtitles.players import to_lrc, to_srt, to_vtt
 from volcasr_async.subtitles.prose import to_markdown, to_speakers, to_text
 from volcasr_async.subtitles.speakers import Language
@@ -31,6 +34,7 @@ __all__ = [
     "Format",
     "Language",
     "Layout",
+    "Segmenter",
     "render",
     "to_ass",
     "to_csv",

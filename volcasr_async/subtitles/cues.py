@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from volcasr_async.models import Transcript
 from volcasr_async.subtitles.align import timed
+from volcasr_async.subtitles.boundaries import Boundaries
+from volcasr_async.subtitles.clumps import clumped
 from volcasr_async.subtitles.layout import USUAL, Layout
 from volcasr_async.subtitles.lines import fits, lines_of, width_of
 from volcasr_async.subtitles.pacing import Slot, paced
 from volcasr_async.subtitles.passages import Passage, full_text, passages_of
+from volcasr_async.subtitles.plain import is_spoken
+from volcasr_async.subtitles.segmenters import segmentation_of
 from volcasr_async.subtitles.speakers import Language, Voice, label, language_of, namer
 from volcasr_async.subtitles.units import Unit, finished, units_of
 from volcasr_async.subtitles.width import is_wide
@@ -52,6 +57,18 @@ class _Piece(Struct, frozen=True):
     def end_ms(self) -> int:
         return self.units[-1].end_ms
 
+    @property
+    def is_spoken(self) -> bool:
+        """Whether there is more than punctuation: a row of dots that is wider than a subtitle leaves such pieces."""
+        return any(is_spoken(unit.text) for unit in self.units)
+
+
+class _Finding(NamedTuple):
+    """What finds the words."""
+
+    pairs: frozenset[str]
+    boundaries: Callable[[str], Boundaries | None]
+
 
 def to_cues(
     transcript: Transcript, layout: Layout | None = None, *, language: Language | None = None
@@ -68,18 +85,20 @@ def cues_of(
 ) -> tuple[Cue, ...]:
     """Cut a transcript into cues; *spell* writes a text as the format needs it, before it is measured."""
     passages = passages_of(transcript)
+    boundaries = segmentation_of(layout)  # before the transcript is looked at: what is missing is reported in any case
     if not passages:
         return ()
     text = full_text(passages)
     spoken = language_of(text, language)
     name = namer((passage.voice for passage in passages), spoken)
     labels = [label(name(passage.voice), spoken) if layout.labels else "" for passage in passages]
-    pairs = pairs_of(text)
+    finding = _Finding(pairs_of(text), boundaries)
     pieces: list[_Piece] = []
     for number, passage in enumerate(passages):
         again = number > 0 and passages[number - 1].voice == passage.voice
-        pieces += _pieces(passage, "" if again else labels[number], layout, spell, pairs)
+        pieces += _pieces(passage, "" if again else labels[number], layout, spell, finding)
     pieces = _joined(sorted(pieces, key=lambda piece: piece.start_ms), layout)
+    pieces = [piece for piece in pieces if piece.is_spoken]
     slots = [Slot(piece.start_ms, piece.end_ms, width_of(piece.units)) for piece in pieces]
     times = paced(slots, _ms(layout.shortest_s), _ms(layout.longest_s), transcript.duration_ms)
     return tuple(
@@ -93,13 +112,14 @@ def _ms(seconds: float) -> int:
 
 
 def _pieces(
-    passage: Passage, label: str, layout: Layout, spell: Callable[[str], str], pairs: frozenset[str]
+    passage: Passage, label: str, layout: Layout, spell: Callable[[str], str], finding: _Finding
 ) -> Iterator[_Piece]:
     text = spell(passage.text)
     wide = is_wide(text)
     limit = layout.limit(wide=wide)
-    units = units_of(text, limit=limit, wide=wide, pairs=pairs)
+    units = units_of(text, limit=limit, wide=wide, pairs=finding.pairs, boundaries=finding.boundaries(text))
     units = timed(units, passage.words, (passage.start_ms, passage.end_ms))
+    units = clumped(units, limit, _PAUSE_MS)
     if label:
         units = [*_labelling(spell(label), units[0].start_ms, limit, wide=wide), *units]
     for run in _runs(finished(units)):

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from volcasr_async.subtitles.units import Unit
 
+_ORPHAN = 7  # columns: a word or two that look lost on a line
 _COLUMNS_A_COST = 5.0  # how many columns of imbalance a better place to break is worth
 
 
@@ -54,13 +55,23 @@ def _best_break(units: Sequence[Unit], limit: int, lines: int) -> int:
     edges = list(accumulate(unit.columns + unit.blank for unit in units))
     ideal = edges[-1] / lines
     choices = [
-        (abs(edges[cut - 1] - ideal) * 2 + _COLUMNS_A_COST * units[cut - 1].cost, cut)
+        (
+            abs(edges[cut - 1] - ideal) * 2
+            + _COLUMNS_A_COST * units[cut - 1].cost
+            + _orphaned(min(edges[cut - 1], edges[-1] - edges[cut - 1])),
+            cut,
+        )
         for cut in range(1, len(units))
         if edges[cut - 1] - units[cut - 1].blank <= limit and edges[-1] - edges[cut - 1] <= limit * (lines - 1) + 1
     ]
     return next(
         (cut for _, cut in sorted(choices) if fits(units[cut:], limit, lines - 1)), len(_filled(units, limit)[0])
     )
+
+
+def _orphaned(width: int) -> float:
+    """What it costs that so little would stand on a line by itself."""
+    return 6.0 * max(0, _ORPHAN - width)
 
 
 def _is_number(row: Sequence[Unit]) -> bool:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from volcasr_async.models import Transcript, Utterance, Word
 from volcasr_async.subtitles.align import Span, filled, shared
-from volcasr_async.subtitles.plain import joined, one_line
+from volcasr_async.subtitles.plain import is_spoken, joined, one_line
 from volcasr_async.subtitles.speakers import Voice
 from volcasr_async.subtitles.width import columns, is_wide
 
@@ -36,15 +36,19 @@ class Passage(Struct, frozen=True):
         return self.utterance.words
 
 
-def passages_of(transcript: Transcript) -> list[Passage]:
-    """Read a transcript into passages that have text, in the order in which they begin.
+def passages_of(transcript: Transcript, *, marks: bool = False) -> list[Passage]:
+    """Read a transcript into passages in which something is said, in the order in which they begin.
 
-    Without utterances the whole text is one passage. Times that are missing are taken from the words, from the
+    With *marks*, also those that have only punctuation. Without utterances the whole text is one passage. Times that are missing are taken from the words, from the
     neighbours, from the recording's length, or estimated, in this order. Of two passages of one voice that overlap, the
     earlier one ends when the later one begins.
     """
-    told = [(text, utterance) for utterance in transcript.utterances if (text := _text_of(utterance))]
-    if not told and (text := one_line(transcript.text)):
+    told = [
+        (text, utterance)
+        for utterance in transcript.utterances
+        if (text := _text_of(utterance)) and (marks or is_spoken(text))
+    ]
+    if not told and (text := one_line(transcript.text)) and (marks or is_spoken(text)):
         told = [(text, Utterance(text=text))]
     spans = _spans(told, transcript.duration_ms)
     found = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from unicodedata import category
 
 from volcasr_async.subtitles.width import columns
 
@@ -20,6 +21,14 @@ def one_line(text: str) -> str:
     """
     text = _BLANKS.sub(" ", _CONTROLS.sub("", text))
     return _NO_CHARACTERS.sub("\ufffd", text).strip()
+
+
+_WORD = re.compile(r"[^\W_]")
+
+
+def is_spoken(text: str) -> bool:
+    """Whether there is more in *text* than punctuation, blanks and what cannot be seen: a letter, a figure, an emoji."""
+    return _WORD.search(text) is not None or any(category(char) in {"So", "Sc", "Co"} for char in text)
 
 
 def separator(before: str) -> str:

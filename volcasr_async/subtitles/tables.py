@@ -34,7 +34,9 @@ def to_jsonl(transcript: Transcript, *, words: bool = False) -> str:
     """
     if words:
         return _json_lines(row._asdict() for row in _words(transcript))
-    return _json_lines({**_row(passage)._asdict(), "additions": _more(passage)} for passage in passages_of(transcript))
+    return _json_lines(
+        {**_row(passage)._asdict(), "additions": _more(passage)} for passage in passages_of(transcript, marks=True)
+    )
 
 
 def _json_lines(rows: Iterable[dict[str, Any]]) -> str:
@@ -49,7 +51,7 @@ def to_csv(transcript: Transcript, *, words: bool = False, formulas: bool = Fals
     """
     import csv
 
-    rows = _words(transcript) if words else map(_row, passages_of(transcript))
+    rows = _words(transcript) if words else map(_row, passages_of(transcript, marks=True))
     lines = _Lines()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -64,7 +66,7 @@ class _Lines(list[str]):
 
 
 def _words(transcript: Transcript) -> Iterator[_Row]:
-    for passage in passages_of(transcript):
+    for passage in passages_of(transcript, marks=True):
         units = units_of(passage.text, limit=_ANY_WIDTH, wide=False)
         for unit in timed(units, passage.words, (passage.start_ms, passage.end_ms)):
             yield _Row(unit.start_ms, unit.end_ms, *passage.voice, unit.text)

@@ -7,11 +7,14 @@ from collections.abc import Container
 from itertools import pairwise
 from unicodedata import category, east_asian_width
 
+import msgspec
 from msgspec import Struct
 
-from volcasr_async.subtitles.plain import separator
+from volcasr_async.subtitles.bonds import HELD, MARK, bonds_of
+from volcasr_async.subtitles.boundaries import Boundaries
+from volcasr_async.subtitles.costs import CLOSERS, SENTENCE, TORN, Place, cost_of
+from volcasr_async.subtitles.plain import is_spoken, separator
 from volcasr_async.subtitles.width import columns, graphemes, is_simple
-from volcasr_async.subtitles.words import ABBREVIATED, JOINING_WORDS, LEANING, OPENING, PARTICLES, SHORT_WORDS
 
 # Kinds of characters: S blank; H breaks on both sides (Chinese, kana, emoji); L letters and the like; N digits;
 # O and P opening, X and x closing (never first in a line), large ones Chinese; Q a quotation mark that may be either.
@@ -31,19 +34,13 @@ _UNIT = re.compile(
     r"[XxQ]*(?:S[Xx]+(?![LNXxPQ]))*"  # French puts a blank before its closing punctuation
     r"S*"
 )
-
-# What it costs to end a subtitle or a line after a unit. The order is what matters: sentences before clauses before
-# commas before words; the inside of a word only where nothing else is left.
-SENTENCE, _CLAUSE, _COMMA, _BLANK, _LISTED, _WORD, _CHARACTER, _TORN = 0.0, 1.0, 1.5, 2.0, 3.0, 5.0, 6.0, 30.0
-_CLINGS = 4.0  # on top: what would be torn from what it belongs to
-_OPENS = 3.0  # off: the next word begins a new thought
-_AFTER = {
-    **dict.fromkeys("。！？!?｡．؟۔।॥", SENTENCE),
-    **dict.fromkeys("；;：:…—", _CLAUSE),
-    **dict.fromkeys("，,､،؛–", _COMMA),
-    **dict.fromkeys("、・", _LISTED),
-}
-_CLOSERS = "”’\"'』」）)》〉】〕〗］]｝}»›"
+_STRONG_JOINTS = frozenset("/?&@")
+_JOINTS = frozenset("/?&@=._-#:,+~\\")
+# A mark that begins something after Chinese: .5, .NET, .mp3, -5, --help, /usr/bin. A capital letter with small ones
+# after it begins a sentence, and the dot before it ends one.
+_STARTS = re.compile(
+    r"(?<=[^\x00-\x7f])(?:\.(?=[0-9a-z]|[A-Z][A-Z0-9]|Net(?![a-z]))|--?(?=[0-9a-z.])|~?/(?=[A-Za-z0-9._-]+/))"
+)
 
 
 class Unit(Struct, frozen=True, gc=False):
@@ -89,30 +86,61 @@ def _kind(char: str) -> str:
 _TABLE = _Kinds()
 
 
-def units_of(text: str, *, limit: int, wide: bool, pairs: Container[str] = ()) -> list[Unit]:
+def units_of(
+    text: str, *, limit: int, wide: bool, pairs: Container[str] = (), boundaries: Boundaries | None = None
+) -> list[Unit]:
     """Cut one line of text into units no wider than *limit* columns, still without times.
 
-    *pairs* are two Chinese characters each that should stay together where that is possible.
+    *pairs* are two Chinese characters each that should stay together where that is possible; *boundaries* are the ends
+    of words, where they are known.
     """
     clusters, kinds = _classified(text)
+    bonds = bonds_of(text, limit=limit, wide=wide, boundaries=boundaries)
     spans = [match.span() for match in _UNIT.finditer(kinds) if match.end() > match.start()]
     texts = ["".join(clusters[start:end]) for start, end in spans]
     units: list[Unit] = []
+    at = 0
     for number, (start, end) in enumerate(spans):
-        unit = _unit(texts[number], "".join(texts[number + 1 : number + 3]), wide=wide, pairs=pairs)
+        at += len(texts[number])
+        place = Place(text, at, texts[number].endswith(" "), wide, pairs, boundaries)
+        unit = _unit(texts[number], "".join(texts[number + 1 : number + 3]), place, bonds.get(at))
         if unit.columns <= limit:
             units.append(unit)
         else:
             units += _torn(unit, clusters[start:end], kinds[start:end], limit=limit, wide=wide)
+    return _with_marks_held(units)
+
+
+def _with_marks_held(units: list[Unit]) -> list[Unit]:
+    """Hold punctuation that stands by itself to what follows it, at the end to what comes before."""
+    last = len(units) - 1
+    for index, unit in enumerate(units):
+        if is_spoken(unit.text):
+            continue
+        holder = index if index < last else index - 1
+        if holder >= 0 and units[holder].cost < HELD:
+            units[holder] = msgspec.structs.replace(units[holder], cost=MARK, ends=False)
     return units
 
 
 def _classified(text: str) -> tuple[str | list[str], str]:
     """Give the grapheme clusters of *text* and a letter for the kind of each."""
     if is_simple(text):
-        return text, text.translate(_TABLE)
+        return text, _with_starts(text, text.translate(_TABLE))
     clusters = graphemes(text)
-    return clusters, "".join(_cluster_kind(cluster) for cluster in clusters)
+    kinds = "".join(_cluster_kind(cluster) for cluster in clusters)
+    return clusters, _with_starts("".join(cluster[0] for cluster in clusters), kinds)
+
+
+def _with_starts(text: str, kinds: str) -> str:
+    """Let the dot of `.5` and `.NET` belong to what follows it, also right after Chinese."""
+    if text.isascii():
+        return kinds
+    changed = list(kinds)
+    for match in _STARTS.finditer(text):
+        if kinds[match.start() - 1] in "HX":
+            changed[match.start() : match.end()] = "P" * (match.end() - match.start())
+    return "".join(changed)
 
 
 def _cluster_kind(cluster: str) -> str:
@@ -124,54 +152,14 @@ def _cluster_kind(cluster: str) -> str:
     return "L" if kind == "S" else kind
 
 
-def _unit(text: str, after: str, *, wide: bool, pairs: Container[str]) -> Unit:
+def _unit(text: str, after: str, place: Place, bond: float | None) -> Unit:
     bare = text.rstrip(" ")
-    blank = len(text) - len(bare)
-    core = bare.rstrip(_CLOSERS) or bare
-    cost = _cost_of_mark(core, after, spaced=blank > 0)
-    if cost is None:
-        cost = _cost_of_word(core, after, spaced=blank > 0, pairs=pairs)
-    return Unit(text, columns(bare, wide=wide), blank, cost, cost == SENTENCE)
-
-
-def _cost_of_mark(core: str, after: str, *, spaced: bool) -> float | None:
-    """What it costs to end a line after punctuation, or at the end; `None` where there is neither."""
-    last = core[-1:]
-    if last == ".":
-        return _cost_of_dot(core, after, spaced=spaced)
-    return _AFTER.get(last, None if after else SENTENCE)
-
-
-def _cost_of_dot(core: str, after: str, *, spaced: bool) -> float:
-    word = core[:-1].lower()
-    if word.endswith("."):
-        return _CLAUSE  # three dots
-    initial = len(word) == 1 and word.isalpha() and columns(word) == 1
-    if after and (word in ABBREVIATED or initial or "." in word or after[0].islower()):
-        return _WORD + _CLINGS
-    return SENTENCE if spaced or not after or columns(word[-1:]) == 2 else _WORD
-
-
-def _cost_of_word(core: str, after: str, *, spaced: bool, pairs: Container[str]) -> float:
-    """What it costs to end a line between two words, or two Chinese characters."""
-    last, first = core[-1], after[0]
-    opens = after[:2] in OPENING or after.partition(" ")[0].lower() in JOINING_WORDS
-    if not _is_letter(last):
-        clings = (last.isdecimal() and _is_letter(first)) or core.lower() in SHORT_WORDS or first in PARTICLES
-        return _lean(_WORD, clings=clings, opens=opens)
-    if spaced and _is_letter(first):
-        return _BLANK
-    clings = first in PARTICLES or last in LEANING or last + first in pairs
-    return _lean(_CHARACTER, clings=clings, opens=opens)
-
-
-def _lean(cost: float, *, clings: bool, opens: bool) -> float:
-    return cost + _CLINGS if clings else cost - _OPENS if opens else cost
-
-
-def _is_letter(char: str) -> bool:
-    """Whether it is a Chinese character, or kana."""
-    return char.isalpha() and columns(char) == 2
+    core = bare.rstrip(CLOSERS) or bare
+    cost = cost_of(core, after, place)
+    ends = cost == SENTENCE and bond is None
+    if bond is not None:
+        cost = bond + min(cost, 19.0) / 10
+    return Unit(text, columns(bare, wide=place.wide), len(text) - len(bare), cost, ends)
 
 
 def _torn(unit: Unit, clusters: str | list[str], kinds: str, *, limit: int, wide: bool) -> list[Unit]:
@@ -180,7 +168,7 @@ def _torn(unit: Unit, clusters: str | list[str], kinds: str, *, limit: int, wide
     edges, total = [0], 0
     for index, width in enumerate(widths):
         if total + width > limit and kinds[index] != "S":
-            cut = _before_closers(kinds, edges[-1], index)
+            cut = _tear(clusters, kinds, edges[-1], index)
             total = sum(widths[cut:index])
             if total + width > limit:
                 cut, total = index, 0
@@ -193,15 +181,24 @@ def _torn(unit: Unit, clusters: str | list[str], kinds: str, *, limit: int, wide
             part,
             columns(core, wide=wide),
             len(part) - len(core),
-            unit.cost if number == len(parts) else _TORN,
+            unit.cost if number == len(parts) else TORN,
             unit.ends and number == len(parts),
         )
         for number, (part, core) in enumerate(zip(parts, bare, strict=True), start=1)
     ]
 
 
-def _before_closers(kinds: str, start: int, cut: int) -> int:
-    """Move a cut back so that no closing punctuation comes first, where there is anything else."""
+def _tear(clusters: str | list[str], kinds: str, start: int, cut: int) -> int:
+    """Move a cut back to where it is read more easily: behind a mark of a link, or so that no closing mark comes first.
+
+    Where there is nothing better, or it would leave too little of the line, the cut stays.
+    """
+    for joints in (_STRONG_JOINTS, _JOINTS):
+        for earlier in range(cut, start + (cut - start) // 3, -1):
+            mark, first = clusters[earlier - 1], clusters[earlier]
+            in_number = kinds[earlier] == "N" and mark in ".,:"
+            if mark in joints and kinds[earlier] in "LN" and first not in _JOINTS and not in_number:
+                return earlier
     earlier = cut
     while earlier > start + 1 and kinds[earlier] in "Xx":
         earlier -= 1

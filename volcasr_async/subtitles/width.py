@@ -97,6 +97,11 @@ def _cluster_columns(cluster: str, table: _Columns) -> int:
     return 2 if _AS_EMOJI in cluster else min(2, sum(map(int, cluster.translate(table))))
 
 
+def is_letter(char: str) -> bool:
+    """Whether it is a Chinese character, or kana."""
+    return char.isalpha() and columns(char) == 2
+
+
 def is_wide(text: str) -> bool:
     """Whether *text* is set like Chinese: with at least as many wide characters as words in letters."""
     wide = text.translate(_NARROW).count("2")

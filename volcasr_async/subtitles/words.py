@@ -10,11 +10,36 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-PARTICLES = frozenset("的了吗呢吧啊呀嘛们")
+PARTICLES = frozenset("的了吗嗎呢吧啊呀嘛们們")
 """Chinese that belongs to what stands before it."""
 
-LEANING = frozenset("在是把被和与跟对从向给让为或很太更最不没一这那每第几各")
+PLACES = frozenset("地得着著过過么麼啦哦哟喔噢之里裡上下中内內外前后後时時等边邊")
+"""The same, but only where it is a word by itself: elsewhere it begins words."""
+
+SUFFIXES = frozenset("者员員师師器机機率性型版包库庫线線站台部局院厅廳科系式件品剂劑症炎额額费費款券")
+"""Chinese that more often ends a word than it begins one."""
+
+LEANING = frozenset("在是把被和与與跟对對从從向给給让讓为為或很太更最不没沒一这這那每第几各")
 """Chinese that belongs to what follows it."""
+
+LEANING_WORDS = _set(
+    "基于 关于 对于 由于 按照 根据 通过 经过 为了 随着 作为 以及 或者 还有 包括 就是 都是 也是 这是 那是 而是 只是 还是 "
+    "不断 已经 正在 非常 特别 比较 更加 越来 可以 应该 能够 需要 必须 一直 完全 共同 根本 不能 不会 不要 不想 不用 不可 没有 "
+    "就会 都会 也会 还会 将会 可能 有点 有些 一些 这些 那些 这个 那个 每个 某个 多么 怎么 什么 如何 為了 關於 對於 經過 "
+    "還有 沒有 不會 應該 這個 那個 這些 叫做 称为 决定 开始"
+)
+"""Chinese words that belong to what follows them."""
+
+TRAILING = _set(
+    "时候 時候 的话 的話 之后 之後 以后 以後 之前 以前 以来 以來 左右 以上 以下 以内 以外 为止 之间 之間 期间 而已 来说 來說 来讲 "
+    "里面 裡面 上面 下面 外面 后面 前面 中间 之中 之下 之上 似的 一样"
+)
+"""Chinese words that belong to what stands before them."""
+
+LEANING_ALONE = frozenset(
+    "我你您他她它咱也都就还還又再才却卻并並已将將会會能可要想请請去来來到用由所被以于於与與某该該本两兩几幾多好真加连從"
+)
+"""The same, but only where it is a word by itself: elsewhere it ends words."""
 
 OPENING = _set(
     "因为 所以 但是 但 如果 而且 然后 还是 就是 比如 例如 以及 或者 并且 不过 可是 虽然 那么 其实 尤其 特别 包括 同时 另外 "
