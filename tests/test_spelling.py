@@ -296,5 +296,5 @@ async def test_spellings_on_the_wire() -> None:
     """The simulator, which knows the service's fields, sees the service's spelling only."""
     simulator = Simulator()
     async with client(simulator) as asr:
-        await asr.transcribe(AudioUrl(f"<{URL}>\n", format="MP3", language="Chinese"), edition="turbo")
+        await asr.transcribe(AudioUrl(f"<{URL}>\n", format="MP3", language="Chinese"), edition="turbo")  # type: ignore[arg-type]
     assert simulator.violations == []

@@ -50,9 +50,8 @@ class Job(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "source", as_source(self.source))
-        is_value = self.edition is None or isinstance(self.edition, Standard | Idle | Flash | AucV1)
-        if not is_value and self.edition not in EDITION_NAMES:
-            raise InputError(_no_edition(self.edition))
+        if self.edition is not None:
+            _check_edition(self.edition)
         if self.options is not None:
             check_type("Job(options)", self.options, Options, "an Options(...) or None")
         for name in ("key", "callback", "callback_data", "uid"):
@@ -129,10 +128,7 @@ def as_edition(value: Edition | str, *, cluster: str | None) -> Edition:
     """Take an edition or its name; "v1" needs the *cluster* that the environment may give."""
     if isinstance(value, Standard | Idle | Flash | AucV1):
         return value
-    if not isinstance(value, str):
-        names = ", ".join(EDITION_NAMES)
-        raise InputError(f"edition takes an edition such as Standard(), or its name ({names}), not {type_of(value)}")
-    match spell_edition(value):
+    match _check_edition(value):
         case "standard":
             return _STANDARD
         case "idle":
@@ -145,6 +141,18 @@ def as_edition(value: Edition | str, *, cluster: str | None) -> Edition:
             raise ConfigurationError(
                 "v1 needs the cluster that the console shows: pass AucV1(cluster) or set VOLCASR_CLUSTER"
             )
+
+
+def _check_edition(value: object) -> str | None:
+    """Return the name of an edition as it is spelled here; `None` for an edition's value. `InputError` for anything else."""
+    if isinstance(value, Standard | Idle | Flash | AucV1):
+        return None
+    if not isinstance(value, str):
+        names = ", ".join(EDITION_NAMES)
+        raise InputError(
+            f"edition takes an edition such as Standard(), or its name ({names}), not {type_of(value)}", reason="usage"
+        )
+    return spell_edition(value)
 
 
 def prepare(
