@@ -1,17 +1,14 @@
 """Both backends, in virtual time: an hour of waiting passes at once, but never while a thread works for us."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import pytest
 from hypothesis import settings
-from trio.testing import MockClock
-from virtual_time import JumpingLoop, counted
 
 from volcasr_async._recent import RECENT
+from volcasr_async.testing import virtual_time
 
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 # The same examples in each run, so that a change decides about red and green, and no draw. "thorough" draws new ones.
@@ -33,19 +30,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
-@pytest.fixture(autouse=True)
-def _count_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
-    yield
-
-
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Virtual time; a test that needs real sockets asks for `real_time` beside it."""
-    real = "real_time" in request.fixturenames
-    if request.param == "asyncio":
-        return "asyncio", {} if real else {"loop_factory": JumpingLoop}
-    return "trio", {} if real else {"clock": MockClock(autojump_threshold=0)}
+    return (request.param, {}) if "real_time" in request.fixturenames else virtual_time(request.param)
 
 
 @pytest.fixture(autouse=True)

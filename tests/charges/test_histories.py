@@ -29,10 +29,10 @@ import pytest
 from history_kit import FINAL, Behaviour, MemoryJournal, Service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from virtual_time import JumpingLoop
 
 from volcasr_async import AppKey, AucV1, Done, Failed, Flash, Idle, Limits, RetryPolicy, Standard, VolcASR
 from volcasr_async.errors import SubmitUncertain, VolcASRError
+from volcasr_async.testing import VirtualTimeLoop
 
 COUNT = int(os.environ.get("HISTORIES", "60"))
 LINKS = [f"https://example.com/{number}.mp3" for number in range(6)]
@@ -123,7 +123,7 @@ class History:
 
 def play(coroutine: Any) -> Any:
     """Run in virtual time."""
-    return anyio.run(lambda: coroutine, backend_options={"loop_factory": JumpingLoop})
+    return anyio.run(lambda: coroutine, backend_options={"loop_factory": VirtualTimeLoop})
 
 
 STEPS = st.lists(

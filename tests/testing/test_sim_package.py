@@ -64,19 +64,18 @@ def test_the_fixture_is_a_fresh_simulator(pytester: pytest.Pytester) -> None:
         @pytest.mark.parametrize("turn", [1, 2])
         def test_it(volcasr_simulator, turn):
             assert isinstance(volcasr_simulator, Simulator)
-            volcasr_simulator.add_audio("a", b"")
-            volcasr_simulator.requests["x"] += 1
-            assert volcasr_simulator.requests["x"] == 1
+            assert volcasr_simulator.qps is None
+            volcasr_simulator.qps = 5
         """
     )
     installed = any(point.name == "volcasr" for point in entry_points(group="pytest11"))
     plugin = [] if installed else ["-p", "volcasr_async.testing.plugin"]
-    result = pytester.runpytest_inprocess(*plugin, "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", "-p", "no:asyncio")
     result.assert_outcomes(passed=2)
 
 
 def test_two_simulators_know_nothing_of_each_other() -> None:
     """State belongs to the object."""
     one, two = Simulator(), Simulator()
-    one.requests["x"] += 1
-    assert two.requests["x"] == 0
+    one.qps = 5
+    assert two.qps is None

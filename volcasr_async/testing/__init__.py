@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from volcasr_async.testing.audio import make_wav
     from volcasr_async.testing.exchange import ConnectionDropped
     from volcasr_async.testing.faults import KINDS, MARKERS, Fault
-    from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation
+    from volcasr_async.testing.records import Callback, Charge, Delivery, SimulatedTask, Upload, Violation
     from volcasr_async.testing.simulator import Simulator
+    from volcasr_async.testing.virtual import VirtualTimeLoop, virtual_time
 
 __all__ = [
     "KINDS",
@@ -25,10 +26,13 @@ __all__ = [
     "ConnectionDropped",
     "Delivery",
     "Fault",
+    "SimulatedTask",
     "Simulator",
     "Upload",
     "Violation",
+    "VirtualTimeLoop",
     "make_wav",
+    "virtual_time",
 ]
 
 _HOMES = {
@@ -39,10 +43,13 @@ _HOMES = {
     "ConnectionDropped": "exchange",
     "Delivery": "records",
     "Fault": "faults",
+    "SimulatedTask": "records",
     "Simulator": "simulator",
     "Upload": "records",
     "Violation": "records",
+    "VirtualTimeLoop": "virtual",
     "make_wav": "audio",
+    "virtual_time": "virtual",
 }
 
 

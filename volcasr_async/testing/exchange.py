@@ -70,6 +70,11 @@ class Exchange:
 
     def __init__(self, service: Service, head: Head) -> None:
         self._service, self._head = service, head
+        with service.lock:
+            self._begin()
+
+    def _begin(self) -> None:
+        service, head = self._service, self._head
         self._now = service.clock()
         route = ROUTES.get(head.path)
         self._edition, self._verb = route[:2] if route else ("", "other")
@@ -108,6 +113,10 @@ class Exchange:
 
     def finish(self) -> Plan:
         """The body is here: decide."""
+        with self._service.lock:
+            return self._decide()
+
+    def _decide(self) -> Plan:
         plan = self._plan()
         if self._counted and self._edition and not self._is_v1 and not plan.answer.page:
             answer = plan.answer
@@ -121,12 +130,13 @@ class Exchange:
 
     def close(self) -> None:
         """The exchange is over, whatever way it ended."""
-        if self._counted:
-            self._service.leave()
-        if self._asked:
-            self._service.querying[self._asked] -= 1
-            if not self._service.querying[self._asked]:
-                del self._service.querying[self._asked]
+        with self._service.lock:
+            if self._counted:
+                self._service.leave()
+            if self._asked:
+                self._service.querying[self._asked] -= 1
+                if not self._service.querying[self._asked]:
+                    del self._service.querying[self._asked]
 
     def _look_at_head(self) -> Answer | None:
         head, service = self._head, self._service

@@ -1,7 +1,7 @@
 """The face on a TCP port: HTTP/1.1 by h11 over anyio, because an ordinary server cannot cut, stall or drop on the wire."""
 
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from socket import SO_LINGER, SOL_SOCKET
 
@@ -21,8 +21,8 @@ _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream
 
 
 @asynccontextmanager
-async def serve(service: Service, host: str, port: int) -> AsyncIterator[str]:
-    """Serve until the context ends; the connections end with it.
+async def serve(serving: Callable[[], Service], host: str, port: int) -> AsyncIterator[str]:
+    """Serve until the context ends; the connections end with it. *serving* tells for each request which service takes it.
 
     An error of the caller's block comes out as itself, not in the group that the tasks would make of it.
     """
@@ -31,7 +31,7 @@ async def serve(service: Service, host: str, port: int) -> AsyncIterator[str]:
         bound: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django here
 
         async def handle(stream: SocketStream) -> None:
-            await _Line(service, stream).run()
+            await _Line(serving, stream).run()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, handle)
@@ -47,8 +47,8 @@ async def serve(service: Service, host: str, port: int) -> AsyncIterator[str]:
 class _Line:
     """One connection and the requests that come over it."""
 
-    def __init__(self, service: Service, stream: SocketStream) -> None:
-        self._service, self._stream = service, stream
+    def __init__(self, serving: Callable[[], Service], stream: SocketStream) -> None:
+        self._serving, self._stream = serving, stream
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
         self._ended = False
 
@@ -73,7 +73,7 @@ class _Line:
         request = await self._next()
         if not isinstance(request, h11.Request):
             return False
-        exchange = Exchange(self._service, _head(request))
+        exchange = Exchange(self._serving(), _head(request))
         try:
             await self._read(exchange)
             await self._answer(exchange.finish(), bare=request.method == b"HEAD")
@@ -140,7 +140,9 @@ class _Line:
     async def _complain(self, error: h11.RemoteProtocolError) -> None:
         if self._ended or self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return  # the client gave up in the middle of its request: its right
-        self._service.violate("", "", f"malformed HTTP: {error}")
+        service = self._serving()
+        with service.lock:
+            service.violate("", "", f"malformed HTTP: {error}")
         answer = plain(error.error_status_hint, {"code": error.error_status_hint, "message": f"simulator: {error}"})
         head = self._http.send(_response(Plan(answer.also(("Connection", "close"))))) or b""
         body = (self._http.send(h11.Data(data=answer.body)) or b"") + (self._http.send(h11.EndOfMessage()) or b"")

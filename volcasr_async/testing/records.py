@@ -1,7 +1,34 @@
-"""What a simulator remembers for the test that uses it: charges, violations, uploads, callbacks, deliveries."""
+"""What a simulator remembers for the test that uses it: tasks, charges, violations, uploads, callbacks, deliveries."""
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Self
+
+from volcasr_async.testing.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedTask:
+    """An accepted task as it is when somebody looks.
+
+    `state` is "queued", "running", "done" or "gone" (forgotten); `ending` is how it ends, "" for a result with text, or one
+    of the kinds of faults. `request_id` is that of its submit, "" on v1. `source` is as in `Charge`.
+    """
+
+    id: str
+    request_id: str
+    edition: str
+    source: str
+    state: str
+    ending: str
+    audio_ms: int
+
+    @classmethod
+    def of(cls, task: Task, now: float) -> Self:
+        """Look at a task. One that cannot be found yet is queued."""
+        state = task.state(now)
+        shown = "queued" if state == "unseen" else state
+        return cls(task.id, task.request_id, task.edition, task.source, shown, task.ending, task.duration_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
-"""The service's memory and its quotas: tasks, charges, violations, counters. It does no I/O; the clock is injected."""
+"""The service's memory and its quotas: tasks, charges, violations, counters. It does no I/O; the clock is injected.
 
+Requests come in the threads of event loops, tests look and change settings in others. Whoever does either holds `lock`.
+"""
+
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ from itertools import count
 
 from volcasr_async.testing.audio import Label, measure
 from volcasr_async.testing.auth import Head
+from volcasr_async.testing.clock import Clock
 from volcasr_async.testing.config import V1_RETENTION, Config
 from volcasr_async.testing.dice import digest, draw, log_normal, task_id
 from volcasr_async.testing.faults import Fault, Script
@@ -70,19 +75,41 @@ class Job:
 class Service:
     """What all editions share."""
 
-    def __init__(self, config: Config, faults: tuple[Fault, ...], clock: Callable[[], float]) -> None:
+    def __init__(self, config: Config, faults: tuple[Fault, ...]) -> None:
+        self.lock = threading.RLock()
         self.config = config
-        self.clock = clock
+        self._clock = Clock()
         self.files: dict[str, bytes] = {}
         self._clips: dict[str, Clip] = {}
-        self._faults = faults
+        self.faults = faults
         self.in_air: int = 0
         self.courier: Callable[[Callback], None] | None = None  # takes what has to be sent, while somebody sends
         self.reset()
 
+    def clock(self) -> float:
+        """Return the time of the event loop that serves; the caller is what serves."""
+        return self._clock.tick()
+
+    def look_at_clock(self) -> float:
+        """Return the same time, from any thread."""
+        return self._clock.read()
+
+    def play(self, faults: tuple[Fault, ...]) -> None:
+        """Replace the faults; `times` and `after` count from the beginning."""
+        self.faults = faults
+        self.script: Script = Script(faults, self.config.seed)
+
+    def configure(self, config: Config) -> None:
+        """Change settings. They hold for requests that come from now on; accepted tasks keep theirs."""
+        if config.qps_window != self.config.qps_window:
+            self._admitted = Window(config.qps_window)
+        if config.seed != self.config.seed:
+            self.script = Script(self.faults, config.seed)
+        self.config = config
+
     def reset(self) -> None:
         """Forget everything that clients did; hosted audio stays."""
-        self.script: Script = Script(self._faults, self.config.seed)
+        self.play(self.faults)
         self.tasks: dict[str, Task] = {}
         self.accepted: dict[str, Task] = {}  # the task that each v3 request id was last accepted as
         self.resubmits: Counter[str] = Counter()  # by request id

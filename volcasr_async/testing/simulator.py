@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
-
-import anyio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from volcasr_async.testing.asgi import App
 from volcasr_async.testing.config import Config, SubmitBody, TaskIds
 from volcasr_async.testing.faults import Fault
-from volcasr_async.testing.records import Callback, Charge, Delivery, Upload, Violation
+from volcasr_async.testing.records import Callback, Charge, Delivery, SimulatedTask, Upload, Violation
+from volcasr_async.testing.separate import SeparateTask
 from volcasr_async.testing.service import Service
+from volcasr_async.testing.settings import Setting, checked_faults, unknown_setting
 from volcasr_async.testing.views import states
 
 if TYPE_CHECKING:
     import httpx
 
     from volcasr_async.testing.posting import Receiver
+
+_T = TypeVar("_T")
 
 
 class Simulator:
@@ -36,6 +39,7 @@ class Simulator:
     finds the task by the request id too. A request id that comes again is refused in all three; with `reuse_charges` and an id
     of the service's own it becomes a second task. Flash and v1 are not affected.
     `echo_request_id`: v3 replies with a code in their headers repeat the X-Api-Request-Id of the request; the documents show none.
+    Each is an attribute too, to be read and changed at any time: `simulator.processing_time = 0`.
     `submit_body`: what an accepting v3 submit answers with under "request" (the documents disagree); `v1_int_code`: 1000 instead of "1000".
     """
 
@@ -75,12 +79,12 @@ class Simulator:
             processing_sigma=processing_sigma,
             queue_time=queue_time,
             reply_delay=reply_delay,
-            flash_time=flash_time or 0.0,
-            api_keys=None if api_keys is None else frozenset(api_keys),
+            flash_time=flash_time,
+            api_keys=api_keys,
             app_keys=app_keys,
             secret_keys=secret_keys,
-            resources=None if resources is None else frozenset(resources),
-            clusters=None if clusters is None else frozenset(clusters),
+            resources=resources,
+            clusters=clusters,
             retention=retention,
             lag=lag,
             window_audio_hours=window_audio_hours,
@@ -90,8 +94,68 @@ class Simulator:
             echo_request_id=echo_request_id,
             v1_int_code=v1_int_code,
         )
-        self._service = Service(config, tuple(faults), anyio.current_time)
+        self._service = Service(config, checked_faults(faults))
         self._app = App(self._service)
+
+    seed = Setting[int]()
+    qps = Setting[float | None]()
+    qps_window = Setting[float]()
+    concurrency = Setting[int | None]()
+    processing_time = Setting[float]()
+    processing_sigma = Setting[float]()
+    queue_time = Setting[float]()
+    reply_delay = Setting[float]()
+    flash_time = Setting[float | None]()
+    api_keys = Setting[Collection[str] | None]()
+    app_keys = Setting[Mapping[str, str] | None]()
+    secret_keys = Setting[Mapping[str, str] | None]()
+    resources = Setting[Collection[str] | None]()
+    clusters = Setting[Collection[str] | None]()
+    retention = Setting[float | None]()
+    lag = Setting[float]()
+    window_audio_hours = Setting[float | None]()
+    faults = Setting[Sequence[Fault]]()
+    reuse_charges = Setting[bool]()
+    submit_body = Setting[SubmitBody]()
+    task_ids = Setting[TaskIds]()
+    echo_request_id = Setting[bool]()
+    v1_int_code = Setting[bool]()
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """All settings with their present values."""
+        with self._service.lock:
+            config = self._service.config
+            return {
+                **{field.name: getattr(config, field.name) for field in fields(config)},
+                "faults": self._service.faults,
+            }
+
+    def configure(self, **settings: Any) -> None:
+        """Change several settings at once; `simulator.qps = 5` changes one.
+
+        They hold for requests that come from now on, also in other threads. New `faults` count from the beginning.
+
+        Raises `TypeError` for a name that is no setting, and `ValueError` for a value that cannot be; nothing has changed
+        then.
+        """
+        with self._service.lock:
+            known = self.settings
+            for name in settings:
+                if name not in known:
+                    raise TypeError(unknown_setting(name, known))
+            faults = checked_faults(settings.pop("faults", self._service.faults))
+            self._service.configure(replace(self._service.config, **settings))
+            if faults is not self._service.faults:
+                self._service.play(faults)
+
+    if not TYPE_CHECKING:  # type checkers refuse an unknown attribute by themselves, unless they see this method
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse a name that is no setting: it would change nothing."""
+            if not name.startswith("_") and not hasattr(type(self), name):
+                raise AttributeError(unknown_setting(name, self.settings))
+            super().__setattr__(name, value)
 
     @property
     def app(self) -> App:
@@ -105,10 +169,30 @@ class Simulator:
         return SimulatorTransport(app=self._app)
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
-        """Listen on a port for as long as the context lasts; gives the base URL."""
+        """Listen on a port for as long as the context lasts; gives the base URL.
+
+        It is served by the event loop that enters the context, so nothing is answered while that loop stands still, as in a
+        sync test: use `serve_in_thread` there.
+        """
         from volcasr_async.testing.loopback import serve
 
-        return serve(self._service, host, port)
+        return SeparateTask(serve(lambda: self._service, host, port), "Simulator.serve()")
+
+    @contextmanager
+    def serve_in_thread(self, host: str = "127.0.0.1", port: int = 0, *, callbacks: bool = False) -> Iterator[str]:
+        """Listen on a port, served by a thread with an event loop of its own; gives the base URL.
+
+        For what blocks the thread of the test: sync clients, Django's and FastAPI's test clients, other processes. It works
+        in async tests too. With *callbacks* the callbacks of tasks are sent, over sockets, to where their URLs lead.
+        """
+        from volcasr_async.testing.threads import in_thread
+
+        with ExitStack() as stack:
+            portal = stack.enter_context(in_thread())
+            url = stack.enter_context(portal.wrap_async_context_manager(self.serve(host, port)))
+            if callbacks:
+                stack.enter_context(portal.wrap_async_context_manager(self.send_callbacks()))
+            yield url
 
     def send_callbacks(
         self, via: Receiver | httpx.AsyncBaseTransport | None = None
@@ -121,56 +205,67 @@ class Simulator:
         """
         from volcasr_async.testing.courier import carry
 
-        return carry(self._service, via)
+        return SeparateTask(carry(self._service, via), "Simulator.send_callbacks()")
 
     def add_audio(self, name: str, data: bytes) -> str:
         """Host real audio; gives its path. A submitted URL of any host with that path has its duration and format."""
-        self._service.host(name, data)
+        with self._service.lock:
+            self._service.host(name, data)
         return f"/audio/{name}"
 
     def reset(self) -> None:
         """Forget everything that clients did; settings and hosted audio stay."""
-        self._service.reset()
+        with self._service.lock:
+            self._service.reset()
+
+    @property
+    def tasks(self) -> list[SimulatedTask]:
+        """The tasks that were accepted, in that order, with their states of this moment. Flash makes none."""
+        with self._service.lock:
+            now = self._service.look_at_clock()
+            return [SimulatedTask.of(task, now) for task in self._service.tasks.values()]
 
     @property
     def charges(self) -> list[Charge]:
         """What would be billed, in the order of acceptance."""
-        return self._service.charges
+        return self._copy(self._service.charges)
 
     @property
     def charges_by_source(self) -> Counter[str]:
         """How often each source (URL without query, or `sha256:...`) was charged."""
-        return Counter(charge.source for charge in self._service.charges)
+        return Counter(charge.source for charge in self.charges)
 
     @property
     def violations(self) -> list[Violation]:
         """What clients sent against the documents, served or not."""
-        return self._service.violations
+        return self._copy(self._service.violations)
 
     @property
     def uploads(self) -> list[Upload]:
         """The inline audio of accepted requests."""
-        return self._service.uploads
+        return self._copy(self._service.uploads)
 
     @property
     def callbacks(self) -> list[Callback]:
         """The callbacks that accepted tasks asked for."""
-        return self._service.callbacks
+        return self._copy(self._service.callbacks)
 
     @property
     def deliveries(self) -> list[Delivery]:
         """The callbacks that were sent, as their answers came."""
-        return self._service.deliveries
+        return self._copy(self._service.deliveries)
 
     @property
     def requests(self) -> Counter[str]:
         """How many requests came, by call: `submit`, `query`, `flash`, `other` (all editions together)."""
-        return self._service.requests
+        with self._service.lock:
+            return self._service.requests.copy()
 
     @property
     def answers(self) -> Counter[str]:
         """How many requests were answered how: by code, or `http-` and the status, `lost-answer`, `reset`, `not-json`, `no-status`."""
-        return self._service.answers
+        with self._service.lock:
+            return self._service.answers.copy()
 
     @property
     def refused(self) -> int:
@@ -187,11 +282,13 @@ class Simulator:
         """The most requests that were in the air at once."""
         return self._service.peak_in_air
 
+    def _copy(self, items: list[_T]) -> list[_T]:
+        with self._service.lock:
+            return items.copy()
+
     def __repr__(self) -> str:
         tasks, service = self._service.tasks, self._service
         ended = f"{len(service.charges)} charges, {len(service.violations)} violations"
-        try:
+        with service.lock:
             parts = ", ".join(f"{number} {state}" for state, number in states(service).items() if number)
-        except RuntimeError:  # no event loop, no clock: printed after the run
-            parts = ""
         return f"<Simulator [{len(tasks)} tasks{': ' if parts else ''}{parts} | {ended}]>"

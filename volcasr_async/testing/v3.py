@@ -87,7 +87,7 @@ def prepare_flash(service: Service, request: Request) -> Answer | Prepared:
     if isinstance(job, Answer):
         return job
     heard = service.listen(job)
-    seconds = float("inf") if heard[0] == "never" else service.config.flash_time
+    seconds = float("inf") if heard[0] == "never" else service.config.flash_time or 0.0
     perform = lambda: _flash(service, request, job, heard)  # noqa: E731 - a name keeps the line short
     return Prepared(url=job.url, task=job.request_id, perform=perform, seconds=seconds)
 

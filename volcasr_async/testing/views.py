@@ -46,7 +46,7 @@ def view(service: Service, head: Head) -> Answer | None:
 
 def states(service: Service) -> Counter[str]:
     """How many tasks are queued, running, done, gone; a task that cannot be found yet counts as queued."""
-    now = service.clock()
+    now = service.look_at_clock()
     counted = Counter(task.state(now) for task in service.tasks.values())
     return Counter(
         {"queued": counted["queued"] + counted["unseen"], **{s: counted[s] for s in ("running", "done", "gone")}}
