@@ -2,8 +2,8 @@
 
 import pytest
 
-from volcasr_async import ApiKey, AppKey, ConfigurationError
-from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, is_loopback
+from volcasr_async import ApiKey, AppKey, ConfigurationError, PollPolicy
+from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, is_loopback, poll_from
 
 KEY, APP, ACCESS, SECRET = "VOLCASR_API_KEY", "VOLCASR_APP_KEY", "VOLCASR_ACCESS_KEY", "VOLCASR_SECRET_KEY"
 
@@ -55,3 +55,29 @@ def test_loopback() -> None:
     assert [is_loopback(h) for h in ("127.0.0.9", "::1", "LOCALHOST", "example.com", "8.8.8.8")] == [
         True, True, True, False, False,
     ]  # fmt: skip
+
+
+def test_when_tasks_are_asked_about() -> None:
+    """Two variables replace two defaults."""
+    assert poll_from({}) == poll_from({"VOLCASR_POLL_FIRST": ""}) == PollPolicy()
+    assert poll_from({"VOLCASR_POLL_FIRST": "0"}) == PollPolicy(first=0)
+    assert poll_from({"VOLCASR_POLL_FIRST": "0.5", "VOLCASR_POLL_SHORTEST": "0.1"}) == PollPolicy(
+        first=0.5, shortest=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("FIRST", "-1", "at least 0"),
+        ("FIRST", "soon", "at least 0"),
+        ("SHORTEST", "0", "above 0"),
+        ("SHORTEST", "inf", "above 0"),
+    ],
+)
+def test_a_time_that_is_none(name: str, value: str, least: str) -> None:
+    """The variable is named."""
+    with pytest.raises(
+        ConfigurationError, match=f"VOLCASR_POLL_{name} is '{value}'; it is a number of seconds, {least}"
+    ):
+        poll_from({f"VOLCASR_POLL_{name}": value})

@@ -23,7 +23,7 @@ from volcasr_async.batch import Batch
 from volcasr_async.batch.feed import Input
 from volcasr_async.credentials import Credentials
 from volcasr_async.editions import Edition, EditionName
-from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from
+from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, poll_from
 from volcasr_async.errors import (
     BudgetFull,
     InputError,
@@ -61,7 +61,8 @@ class VolcASR:
     goes through this client. *http* takes an `httpx.AsyncClient` or `httpx.AsyncBaseTransport` of yours, which stays open,
     or the name of an engine: "httpx", or "aiohttp", which uses half the CPU (extra `[speed]`, on asyncio).
     *observe* takes a `telemetry.Observer`; by default it is OpenTelemetry where the program has set a provider before;
-    `False` is none.
+    `False` is none. *poll* says when tasks are asked about; without it `VOLCASR_POLL_FIRST` and `VOLCASR_POLL_SHORTEST`
+    (seconds) replace two defaults of `PollPolicy`, for tests.
 
     Raises `ConfigurationError` for credentials or a base URL that cannot be used, and `InputError` for any other argument
     of a wrong type.
@@ -75,7 +76,7 @@ class VolcASR:
         options: Options | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen values may be defaults
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008
-        poll: PollPolicy = PollPolicy(),  # noqa: B008
+        poll: PollPolicy | None = None,
         base_url: str | None = None,
         http: httpx.AsyncClient | httpx.AsyncBaseTransport | Engine | None = None,
         observe: Observe = None,
@@ -102,7 +103,9 @@ class VolcASR:
         self._budget: Budget = KeyBudget(limits, key)
         defaults = Defaults(chosen, options, cluster)
         self._telemetry = Telemetry(observe, base, self._budget)
-        self._session = Session(self._door, access, self._budget, Rules(retry, poll), defaults, self._telemetry)
+        self._session = Session(
+            self._door, access, self._budget, Rules(retry, poll or poll_from(os.environ)), defaults, self._telemetry
+        )
 
     def __repr__(self) -> str:
         stats = self.stats

@@ -10,6 +10,7 @@ from volcasr_async.addresses import host_reason
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.errors import ConfigurationError
 from volcasr_async.keys import checked_key
+from volcasr_async.policies import PollPolicy
 
 BASE_URL = "https://openspeech.bytedance.com"
 
@@ -39,6 +40,25 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
             "VOLCASR_API_KEY"
         )
     raise ConfigurationError(f"there are no credentials: {_HOW}")
+
+
+def poll_from(environ: Mapping[str, str]) -> PollPolicy:
+    """Read when a task is asked about, where the program does not say it; `ConfigurationError` for what is no such time.
+
+    The variables are for tests and simulators: the program itself uses `PollPolicy`.
+    """
+    said: dict[str, float] = {}
+    for name in ("first", "shortest"):
+        variable = f"VOLCASR_POLL_{name.upper()}"
+        text = environ.get(variable)
+        if text:
+            try:
+                said[name] = float(text)
+                PollPolicy(**{name: said[name]})
+            except ValueError:  # an InputError is one too
+                least = "at least 0" if name == "first" else "above 0"
+                raise ConfigurationError(f"{variable} is {text!r}; it is a number of seconds, {least}") from None
+    return PollPolicy(**said)
 
 
 def checked_base_url(url: str) -> str:
