@@ -85,6 +85,21 @@ with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=Tr
     simulator.send_signal(signal.SIGINT)
 sys.exit(simulator.returncode)
 """
+# What a notebook does with a cell that awaits.
+CELL = """\
+import ast, asyncio, inspect, sys
+coroutine = eval(compile(sys.argv[1], "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+assert inspect.iscoroutine(coroutine)
+with asyncio.Runner() as runner:
+    runner.run(coroutine)
+"""
+# What a test file goes through.
+TESTS = """\
+import pathlib, sys
+import pytest
+pathlib.Path("test_page.py").write_text(sys.argv[1])
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "test_page.py"]))
+"""
 # Silence of MPEG 1 layer III: 128 kbit/s, 44.1 kHz, 417 bytes a frame.
 MP3 = (b"\xff\xfb\x90\x00" + bytes(413)) * 100
 RESULT = {"audio_info": {"duration": 900}, "result": {"text": "早上好。", "utterances": []}}
@@ -148,7 +163,12 @@ class Workshop:
 
     def _command(self, block: Block) -> list[str]:
         code = block.code.replace(ADDRESS, self._service)
-        return [sys.executable, "-c", code] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", code]
+        if block.language == "sh":
+            return ["bash", "-euo", "pipefail", "-c", code]
+        if re.search(r"^(async )?def test_", code, re.MULTILINE):
+            return [sys.executable, "-c", TESTS, code]
+        awaits = re.search(r"^(\w+ = )?await ", code, re.MULTILINE)
+        return [sys.executable, "-c", CELL, code] if awaits else [sys.executable, "-c", code]
 
     def _run(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

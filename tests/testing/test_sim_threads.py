@@ -197,9 +197,9 @@ def test_send_callbacks_may_be_left_in_another_task() -> None:
 def test_serve_left_in_another_event_loop_says_what_to_use() -> None:
     """It cannot work: the sockets belong to the first loop."""
     serving = Simulator().serve()
-    asyncio.run(serving.__aenter__())  # type: ignore[arg-type]  # a coroutine is what it is
+    asyncio.run(serving.__aenter__())
     with pytest.raises(RuntimeError, match=r"Simulator.serve\(\) was entered in one event loop.*volcasr_simulator_url"):
-        asyncio.run(serving.__aexit__(None, None, None))  # type: ignore[arg-type]  # as above
+        asyncio.run(serving.__aexit__(None, None, None))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
