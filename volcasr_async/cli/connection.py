@@ -20,6 +20,7 @@ from volcasr_async.cli.engines import ENGINES, chosen_engine, engine_name
 from volcasr_async.cli.flags import completing, flags_of
 from volcasr_async.cli.options import above_zero
 from volcasr_async.cli.proxies import used_proxy
+from volcasr_async.cli.texts import decoded
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.editions import AucV1, Edition
 from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, takes_private_links
@@ -174,9 +175,11 @@ def _table(path: Path) -> dict[str, Any]:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
                 raise _refusal(f"{path} can be read by others than its owner", f"chmod 600 {shlex.quote(str(path))}")
-            return tomllib.load(file)
+            return tomllib.loads(decoded(file.read()))
     except OSError as error:
         raise _refusal(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise _refusal(f"{path} is not UTF-8 text", "Save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         # Where, and no more: what tomllib quotes may be a pasted secret.
         place = "".join(str(error).rpartition(" (at ")[1:]) if " (at " in str(error) else ""

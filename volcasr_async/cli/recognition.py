@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from volcasr_async.cli.flags import Flags, flag, made_flag, parameter
+from volcasr_async.cli.texts import decoded
 from volcasr_async.editions import EDITION_NAMES
 from volcasr_async.errors import InputError
 from volcasr_async.options import (
@@ -168,7 +169,11 @@ def only_known(found: Mapping[str, Any], kind: type[Struct]) -> None:
 def json_object(text: str, name: str) -> Mapping[str, Any]:
     """Read an object that is given as JSON, or in a file."""
     try:
-        data = text.encode() if text.lstrip().startswith("{") else Path(text.removeprefix("@")).read_bytes()
+        data = (
+            text.encode()
+            if text.lstrip().startswith("{")
+            else decoded(Path(text.removeprefix("@")).read_bytes()).encode()
+        )
         return msgspec.json.decode(data, type=dict[str, Any])
     except OSError as error:
         message = f"{text!r:.80} is neither a JSON object nor a file that can be read: {error.strerror}"
