@@ -97,7 +97,7 @@ def test_every_field_of_a_job_has_a_flag() -> None:
 
 def test_every_field_of_a_layout_has_a_flag() -> None:
     """Nor how subtitles are cut."""
-    assert {p.name for p in LAYOUT.parameters} - {"label_language"} == {
+    assert {p.name for p in LAYOUT.parameters} - {"label_language", "bom"} == {
         name.removesuffix("_s") for name in Layout.__struct_fields__
     }
 

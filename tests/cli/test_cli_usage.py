@@ -57,7 +57,7 @@ PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\
         (["transcribe", "-e", "v1", "--cluster", "c", "--resource-id", "r", LINK], "--cluster instead"),
         (["transcribe", "--cluster", "c", LINK], "--cluster belongs to v1"),
         (["transcribe", "--resource-id", "r", LINK, "talk.wav"], "--resource-id fits one edition"),
-        (["transcribe", "--output", "no/such/place.txt", LINK], "there is no directory no/such"),
+        (["transcribe", "--output", "talk.wav/place.txt", LINK], "talk.wav cannot be the directory"),
         (["transcribe", "--base-url", "http://h.example", LINK], "use https"),
         (["transcribe", "ftp://h.example/a.mp3?sig=hidden"], "http:// and https:// links only"),
         (["transcribe", "https://"], "http:// and https:// links only"),

@@ -18,6 +18,7 @@ from volcasr_async.cli.convert import convert
 from volcasr_async.cli.demo import demo
 from volcasr_async.cli.doctor import doctor
 from volcasr_async.cli.examples import EXAMPLES
+from volcasr_async.cli.inputs import inputs_of
 from volcasr_async.cli.probe import probe
 from volcasr_async.cli.simulate import fault_notes, simulate
 from volcasr_async.cli.status import status
@@ -91,6 +92,11 @@ class Grouped(TyperCommand):
         """Keep the words as they were given: a line to go on with repeats them."""
         ctx.meta[GIVEN] = list(args)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, unless stdout is a file that the command reads."""
+        reported(inputs_of(ctx.params).refuse_stdout)()
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Write arguments as everybody does: newer typer puts required ones in braces."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,23 +10,29 @@ import typer
 from volcasr_async.cli.console import WRONG_USAGE, CommandError, say
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags
-from volcasr_async.cli.output import planned_files, write_file, write_stdout
+from volcasr_async.cli.inputs import inputs_of
+from volcasr_async.cli.output import write_file, write_stdout
+from volcasr_async.cli.stdin import read_stdin, shown_source
+from volcasr_async.cli.targets import Output, as_file, planned_files
+from volcasr_async.cli.texts import decoded
 from volcasr_async.protocol.results import read_transcript
 
 
 @taking(layout=LAYOUT)
 def convert(
+    shell: typer.Context,
     result: Annotated[
         str, typer.Argument(metavar="RESULT", help="A JSON result, ours or as the service sent it; - for stdin.")
     ],
     *,
     format: FormatName = None,  # noqa: A002 - the flag's name
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write to this file.")] = None,
+    output: Output = None,
     layout: LayoutFlags,
 ) -> None:
     """Write a kept JSON result in another format. Needs no network and no credentials."""
-    writing = layout.writing(format, output)
-    [path] = planned_files(output, [result], writing.suffix)
+    inputs = inputs_of(shell.params)
+    writing = layout.writing(format, as_file(output, inputs))
+    [path] = planned_files(output, [shown_source(result)], writing.suffix, inputs)
     text = writing.render(read_transcript(_read(result)))
     if path is None:
         write_stdout(text)
@@ -38,6 +43,9 @@ def convert(
 
 def _read(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        data = read_stdin() if name == "-" else Path(name).read_bytes()
+        return decoded(data).encode()
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{shown_source(name)} is not UTF-8 text", "Save it as UTF-8", status=WRONG_USAGE) from error
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror or error}", status=WRONG_USAGE) from error

@@ -10,7 +10,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "who says what in a meeting",
             "volcasr transcribe -e standard --enable-speaker-info -f speakers https://example.com/meeting.mp3",
         ),
-        ("many files, a text beside each other", "volcasr transcribe *.wav -o texts/"),
+        ("many files, a text for each", "volcasr transcribe *.wav -o texts/"),
+        ("the sound of a film", "ffmpeg -i film.mkv -vn -f wav - | volcasr transcribe - -o film.srt"),
         ("words that it should know", "volcasr transcribe talk.wav --hotword 豆包 --hotword 火山引擎"),
     ),
     "batch": (
@@ -38,6 +39,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "convert": (
         ("subtitles of a kept result", "volcasr convert talk.json -o talk.srt"),
         ("minutes with times and speakers", "volcasr convert talk.json -o minutes.md"),
+        ("a table for Excel", "volcasr convert talk.json -o talk.csv --bom"),
         ("two speakers, with their names", "volcasr convert talk.json -f vtt --labels --label-language en"),
     ),
     "doctor": (

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.flags import completing, flags_of
+from volcasr_async.containers import by_name
 from volcasr_async.models import Transcript
 from volcasr_async.subtitles import FORMATS, Language, Layout, render
 
@@ -16,6 +18,10 @@ _PANEL = "Subtitles and text"
 _LANGUAGES: dict[str, Language] = {"zh": "zh", "en": "en"}
 _SEGMENTERS = ("auto", "library", "rules")
 _TEMPORARY = "tmp"  # a file of that name is seldom a subtitle
+_TABLES = frozenset({"csv", "words-csv"})
+BOM = "\ufeff"
+SUFFIXES: frozenset[str] = frozenset(one.suffix for one in FORMATS.values())
+_OFFICE = frozenset({"doc", "docx", "odt", "pdf", "ppt", "pptx", "rtf", "xls", "xlsx", "zip"})
 
 
 def format_name(text: str) -> str:
@@ -45,6 +51,7 @@ class Writing(Struct, frozen=True):
     format: str
     layout: Layout
     language: Language | None = None
+    bom: bool = False
 
     @property
     def suffix(self) -> str:
@@ -53,7 +60,8 @@ class Writing(Struct, frozen=True):
 
     def render(self, transcript: Transcript) -> str:
         """Write a transcript."""
-        return render(transcript, self.format, layout=self.layout, language=self.language)
+        text = render(transcript, self.format, layout=self.layout, language=self.language)
+        return BOM + text if self.bom else text
 
 
 def _language(text: str) -> str:
@@ -122,15 +130,32 @@ class LayoutFlags(Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
-    def writing(self, format: str | None, output: Path | None = None) -> Writing:  # noqa: A002 - the flag's name
-        """Choose the format, by the flag or by the suffix of the output; `InputError` for what cannot be written.
+    bom: Annotated[
+        bool,
+        typer.Option(
+            "--bom",
+            help="csv, words-csv: begin with a byte order mark, by which Excel knows UTF-8.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
 
-        Found out by writing an empty transcript, before anything is sent: a result that cannot be written was paid.
+    def writing(self, format: str | None, output: Path | None = None) -> Writing:  # noqa: A002 - the flag's name
+        """Choose the format by the flag or by the suffix of the output file.
+
+        Renders an empty transcript, so that a layout or format that cannot be written is found before anything is sent.
+        Raises `InputError` for a layout or format that cannot be written, `CommandError` for a suffix that does not fit.
         """
         fields = {name: getattr(self, name.removesuffix("_s")) for name in Layout.__struct_fields__}
         layout = Layout(**{name: value for name, value in fields.items() if value is not None})
         language = _LANGUAGES.get(self.label_language or "")
-        writing = Writing(format or _by_suffix(output) or "txt", layout, language)
+        chosen = format or "txt" if output is None else format_of(output, format)
+        if self.bom and chosen not in _TABLES:
+            raise CommandError(
+                f"--bom is for the formats csv and words-csv, not for {chosen}",
+                "Give --format csv, or leave --bom out",
+                status=WRONG_USAGE,
+            )
+        writing = Writing(chosen, layout, language, bom=self.bom)
         writing.render(Transcript(text=""))
         return writing
 
@@ -138,9 +163,37 @@ class LayoutFlags(Struct, frozen=True, kw_only=True):
 LAYOUT = flags_of(LayoutFlags)
 
 
-def _by_suffix(output: Path | None) -> str | None:
-    """Find the format that a file's name asks for: the first of that suffix."""
-    if output is None or output.is_dir():
-        return None
+def format_of(output: Path, format: str | None) -> str:  # noqa: A002 - the flag's name
+    """Return the format of a file: *format* if given, else the first format of its suffix, else txt if it has no suffix.
+
+    Raises `CommandError` for a suffix that no format has, unless *format* is given. Also raises it for the suffix of
+    another format, of a recording or of an office document.
+    """
     suffix = output.suffix.lower().removeprefix(".")
-    return next((name for name, one in FORMATS.items() if one.suffix == suffix != _TEMPORARY), None)
+    own = [name for name, one in FORMATS.items() if one.suffix == suffix != _TEMPORARY]
+    if format is None and (own or not suffix):
+        return own[0] if own else "txt"
+    if format is None:
+        raise CommandError(
+            f"{output}: no format has the suffix .{suffix}",
+            f"{_known_suffixes()}; give --format for another name",
+            status=WRONG_USAGE,
+        )
+    if (own and format not in own) or suffix in _OFFICE or by_name(output.name) is not None:
+        raise CommandError(
+            f"{output} cannot hold the format {format}: its suffix is .{suffix}",
+            f"Name it {output.stem}.{FORMATS[format].suffix}"
+            + (f", or give --format {' or '.join(own)}" if own else ""),
+            status=WRONG_USAGE,
+        )
+    return format
+
+
+def _known_suffixes() -> str:
+    by_suffix: dict[str, list[str]] = {}
+    for name, one in FORMATS.items():
+        if one.suffix != _TEMPORARY:
+            by_suffix.setdefault(one.suffix, []).append(name)
+    return "The suffixes are " + ", ".join(
+        f".{suffix} ({', '.join(names)})" if names != [suffix] else f".{suffix}" for suffix, names in by_suffix.items()
+    )

@@ -31,7 +31,7 @@ def refuse_what_is_no_list(list_: str, head: bytes) -> None:
             "Save the spreadsheet as CSV UTF-8, and name the column with the links or paths: --column NAME",
             status=WRONG_USAGE,
         )
-    controls = sum(byte in _CONTROLS for byte in head)
+    controls = _count_controls(head)
     container = by_magic(head[:HEAD_BYTES])
     if container is not None and (controls or not _is_text(head[:HEAD_BYTES])):
         raise CommandError(
@@ -39,9 +39,24 @@ def refuse_what_is_no_list(list_: str, head: bytes) -> None:
             "For one or a few: volcasr transcribe " + ("FILE..." if list_ == "-" else shlex.quote(name)),
             status=WRONG_USAGE,
         )
-    if controls > max(_FEW, _SHARE * len(head)):
+    if _are_many(controls, head):
         cure = "A list is a text file with a link or path a line, or JSON lines"
         raise CommandError(f"{name} is no text, so it is no list of recordings", cure, status=WRONG_USAGE)
+
+
+def holds_no_text(head: bytes) -> bool:
+    """Return whether *head*, the first bytes of a file, is neither UTF-8 text nor marked as text in UTF-16."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return by_magic(head[:HEAD_BYTES]) is not None  # MPEG audio may begin with the same two bytes
+    return not _is_text(head) or _are_many(_count_controls(head), head)
+
+
+def _count_controls(head: bytes) -> int:
+    return sum(byte in _CONTROLS for byte in head)
+
+
+def _are_many(controls: int, head: bytes) -> bool:
+    return controls > max(_FEW, _SHARE * len(head))
 
 
 def _is_text(head: bytes) -> bool:

@@ -17,7 +17,8 @@ from typing import BinaryIO, TextIO
 from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
-from volcasr_async.cli.console import WRONG_USAGE, CommandError
+from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError
+from volcasr_async.cli.looks import HEAD, holds_no_text
 
 _UNSAFE = re.compile(r"[^\w.,()+@-]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)  # devices, on Windows
@@ -134,7 +135,7 @@ def _appends(number: int) -> bool:
 
 def write_file(path: Path, text: str) -> None:
     """Write *path* whole or not at all: under another name first, then renamed. A pipe or a device is written to."""
-    if _is_special(path):
+    if is_special(path):
         _write_into(path, text)
     else:
         _write(path, path.with_name(f".{path.name[:40]}.{token_hex(4)}.part"), text)
@@ -160,6 +161,7 @@ def new_file(path: Path, mode: int) -> BinaryIO:
 
 
 def _write(path: Path, part: Path, text: str) -> None:
+    refuse_to_replace(path, status=FAILED)  # again: meanwhile another program may have written there
     try:
         file = new_file(part, _mode_of(path))
         try:
@@ -175,6 +177,23 @@ def _write(path: Path, part: Path, text: str) -> None:
         raise _unwritable(path, error) from error
 
 
+def refuse_to_replace(path: Path, *, status: int = WRONG_USAGE) -> None:
+    """Raise `CommandError` if *path* is a file that does not hold text.
+
+    Results are text, so such a file is not an older result. It can be a recording, even one that comes later in a list.
+    """
+    if is_special(path):
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:  # missing, a directory, or unreadable: writing reports it
+        return
+    if holds_no_text(head):
+        message = f"{path} exists and is not text, so it is not replaced"
+        raise CommandError(message, "Move it, or name another file", status=status)
+
+
 def _mode_of(path: Path) -> int:
     """Choose who may read: whom the umask lets, and nobody who may not read the file that is replaced."""
     try:
@@ -184,7 +203,7 @@ def _mode_of(path: Path) -> int:
     return _ANYBODY & (stat.S_IMODE(found) | stat.S_IWUSR) if stat.S_ISREG(found) else _ANYBODY
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Tell a pipe or a device, such as /dev/stdout: a file in its place would be the end of it."""
     try:
         found = path.stat().st_mode
@@ -263,15 +282,3 @@ def _free(stem: str, suffix: str, taken: set[str]) -> str:
 def _alike(name: str) -> str:
     """Write alike what is one file on some systems: a.txt and A.txt, an accent within its letter or after it."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-
-
-def planned_files(output: Path | None, sources: list[str], suffix: str) -> list[Path | None]:
-    """Choose where each result goes, and find out before anything is sent that it can."""
-    if output is None:
-        return [None] * len(sources)
-    if len(sources) == 1 and not output.is_dir():
-        if not output.parent.is_dir():
-            raise CommandError(f"{output} cannot be written: there is no directory {output.parent}", status=WRONG_USAGE)
-        return [output]
-    made_directory(output)
-    return [output / name for name in file_names(sources, suffix)]

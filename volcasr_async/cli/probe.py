@@ -16,13 +16,16 @@ from volcasr_async.cli.console import FAILED, WRONG_USAGE, complain, plain
 from volcasr_async.cli.flags import completing
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.report import ReportFormat
+from volcasr_async.cli.stdin import is_pipe, refuse_twice, shown_source, spooled
 from volcasr_async.cli.words import in_flags
 from volcasr_async.editions import EDITION_NAMES, MB
 from volcasr_async.errors import InputError
 from volcasr_async.probe import Probe, Verdict, verdicts
 from volcasr_async.probe import probe as look
 from volcasr_async.probe.facts import sentence
-from volcasr_async.sources import AudioFile
+from volcasr_async.probe.look import examine
+from volcasr_async.probe.window import Window
+from volcasr_async.sources import AudioFile, AudioFileObject
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +54,7 @@ def judge_name(text: str) -> str:
 
 
 def probe(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Local recordings.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Local recordings; - for stdin.")],
     *,
     edition: Annotated[
         str,
@@ -78,6 +81,7 @@ def probe(
     cannot be looked at. MP3, M4A, FLAC, WMA and AIFF need the extra [probe].
     """
     said = {"format": audio_format, "rate": rate, "bits": bits, "channel": channel}
+    refuse_twice(files)
     found: list[Looked] = []
     unread = 0
     for name, one in _looks(files, said):
@@ -99,15 +103,20 @@ def probe(
 def _looks(files: Iterable[str], said: dict[str, Any]) -> Iterator[tuple[str, Looked | InputError]]:
     for name in files:
         try:
-            yield name, _look(name, said)
+            yield shown_source(name), _look(name, said)
         except InputError as error:
-            yield name, error
+            yield shown_source(name), error
 
 
 def _look(name: str, said: dict[str, Any]) -> Looked:
     if "://" in name:
         raise InputError("this is a link, and probe looks at local files: download the recording first")
-    found = look(AudioFile(path=Path(name), **said))
+    if is_pipe(name):
+        with spooled(name) as copy:
+            given = AudioFileObject(file=copy, name=shown_source(name), **said)
+            found = examine(Window(copy), given, needs_tags=True)
+    else:
+        found = look(AudioFile(path=Path(name), **said))
     return Looked(found, verdicts(found))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -15,10 +14,14 @@ from volcasr_async.cli.connection import CONNECTION, Connection
 from volcasr_async.cli.console import INTERRUPTED, WRONG_USAGE, CommandError, complain, say, status_of
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.inputs import inputs_of
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
-from volcasr_async.cli.output import planned_files, write_file, write_stdout
+from volcasr_async.cli.output import write_file, write_stdout
 from volcasr_async.cli.progress import Board
 from volcasr_async.cli.recognition import RECOGNITION
+from volcasr_async.cli.stdin import read_stdin
+from volcasr_async.cli.targets import Output, as_file, planned_files
+from volcasr_async.cli.texts import decoded
 from volcasr_async.cli.transcribe import audio_source, display_name, task_left_by
 from volcasr_async.errors import SubmitUncertain, WaitTimeout
 from volcasr_async.models import Pending, Task, Transcript
@@ -35,7 +38,6 @@ TaskText = Annotated[
         metavar="TASK", help="What submit printed: the JSON itself, @FILE, or - for stdin.", show_default=False
     ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file.")]
 
 
 @taking(recognition=RECOGNITION, audio=AUDIO, job=JOB, connection=CONNECTION)
@@ -61,6 +63,7 @@ def submit(
 
 @taking(layout=LAYOUT, connection=CONNECTION)
 def query(
+    shell: typer.Context,
     task: TaskText,
     *,
     format: FormatName = None,  # noqa: A002 - the flag's name
@@ -73,8 +76,9 @@ def query(
     A finished one is printed as transcribe does. Of one that is not finished, its phase goes to stderr, and with
     --format json to stdout as {"phase": ...}; the exit status is 0.
     """
-    asked, writing = read_task(task, connection), layout.writing(format, output)
-    [path] = planned_files(output, [asked.id], writing.suffix)
+    inputs = inputs_of(shell.params)
+    asked, writing = read_task(task, connection), layout.writing(format, as_file(output, inputs))
+    [path] = planned_files(output, [asked.id], writing.suffix, inputs)
 
     async def work(asr: VolcASR) -> Pending | Transcript:
         return await asr.query(asked)
@@ -90,6 +94,7 @@ def query(
 
 @taking(layout=LAYOUT, connection=CONNECTION)
 def wait(
+    shell: typer.Context,
     task: TaskText,
     *,
     format: FormatName = None,  # noqa: A002 - the flag's name
@@ -99,8 +104,9 @@ def wait(
     connection: Connection,
 ) -> None:
     """Wait for a task, and print what was said; it may be as old as the service keeps it."""
-    awaited, writing = read_task(task, connection), layout.writing(format, output)
-    [path] = planned_files(output, [awaited.id], writing.suffix)
+    inputs = inputs_of(shell.params)
+    awaited, writing = read_task(task, connection), layout.writing(format, as_file(output, inputs))
+    [path] = planned_files(output, [awaited.id], writing.suffix, inputs)
 
     async def work(asr: VolcASR) -> Transcript:
         return await asr.wait(awaited, timeout=timeout)
@@ -112,11 +118,11 @@ def read_task(text: str, connection: Connection) -> Task:
     """Read a task from the command line, a file or stdin, for the edition that the flags make of it."""
     try:
         if text == "-":
-            text = sys.stdin.read()
+            text = decoded(read_stdin())
         elif text.startswith("@"):
-            text = Path(text[1:]).read_text("utf-8")
+            text = decoded(Path(text[1:]).read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise CommandError(f"the task in {text[1:] or 'stdin'} cannot be read: {why}", status=WRONG_USAGE) from error
     task = Task.from_json(text)
     return replace(task, edition=connection.overriding(task.edition))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import msgspec
 import typer
@@ -23,18 +24,21 @@ from volcasr_async.cli.console import (
     status_of,
 )
 from volcasr_async.cli.flags import taking
-from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.formats import BOM, LAYOUT, SUFFIXES, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.inputs import inputs_of
 from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
-from volcasr_async.cli.output import planned_files, write_file, write_stdout
+from volcasr_async.cli.output import write_file, write_stdout
 from volcasr_async.cli.progress import Board
 from volcasr_async.cli.recognition import RECOGNITION
+from volcasr_async.cli.stdin import is_pipe, refuse_twice, shown_source, spooled
+from volcasr_async.cli.targets import Target, as_file, planned_files, read_target, refuse_ambiguous
 from volcasr_async.cli.words import counted
 from volcasr_async.editions import Flash
 from volcasr_async.errors import SubmitUncertain, VolcASRError, WaitTimeout
 from volcasr_async.models import Task, Transcript
 from volcasr_async.options import Options
-from volcasr_async.sources import AudioFile, AudioUrl
+from volcasr_async.sources import AudioFile, AudioFileObject, AudioUrl
 
 if TYPE_CHECKING:
     from volcasr_async.client import VolcASR
@@ -44,14 +48,21 @@ _GLANCE_S = 0.2
 
 @taking(layout=LAYOUT, recognition=RECOGNITION, audio=AUDIO, job=JOB, pace=PACE, connection=CONNECTION)
 def transcribe(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Links (http, https) and local files.")],
+    shell: typer.Context,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE", help="Links (http, https) and local files; - for stdin.")
+    ],
     *,
     edition: EditionName = None,
     format: FormatName = None,  # noqa: A002 - the flag's name
     output: Annotated[
-        Path | None,
+        Target | None,
         typer.Option(
-            "--output", "-o", metavar="PATH", help="A file; for several sources a directory, with a file for each."
+            "--output",
+            "-o",
+            metavar="PATH",
+            parser=read_target,
+            help="A file; DIR/, or any PATH for several sources, is a directory with a file for each.",
         ),
     ] = None,
     timeout: Timeout = None,
@@ -72,22 +83,43 @@ def transcribe(
     if connection.resource_id and edition is None and len({"://" in source for source in sources}) > 1:
         message = "--resource-id fits one edition, and links go through standard, local audio through flash"
         raise CommandError(message, "Name the edition too, or give links and files apart", status=WRONG_USAGE)
-    writing = layout.writing(format, output if len(sources) == 1 else None)
-    files = planned_files(output, [display_name(source) for source in sources], writing.suffix)
+    refuse_twice(sources)
+    refuse_ambiguous(output, SUFFIXES, len(sources))
+    inputs = inputs_of(shell.params)
+    writing = layout.writing(format, as_file(output, inputs, len(sources)))
+    names = [display_name(source) for source in sources]
+    files = planned_files(output, names, writing.suffix, inputs)
     recordings = [Recording(source, path) for source, path in zip(sources, files, strict=True)]
     plan = Plan(edition, recognition, audio, job, timeout, connection)
     work = Round(plan, recordings, Delivery(writing, several=len(recordings) > 1))
-    try:
-        anyio.run(work.run, pace)
-    except KeyboardInterrupt:
-        work.interrupted()
-        raise typer.Exit(INTERRUPTED) from None
+    with ExitStack() as stack:
+        try:
+            for recording in recordings:
+                if is_pipe(recording.source):
+                    _refuse_links_only(edition, recording.name)
+                    recording.copy = stack.enter_context(spooled(recording.source))
+            anyio.run(work.run, pace)
+        except KeyboardInterrupt:
+            work.interrupted()
+            raise typer.Exit(INTERRUPTED) from None
     if status := work.status:
         raise typer.Exit(status)
 
 
-def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
-    """Take a link for a link and anything else for a local path."""
+def _refuse_links_only(edition: str | None, name: str) -> None:
+    """Raise `CommandError` for a pipe and an edition that downloads recordings, before the pipe is read."""
+    if edition not in (None, "flash"):
+        raise CommandError(
+            f"the {edition} edition takes links only, but {name} is local audio",
+            "Leave --edition out, or put the recording behind a link",
+            status=WRONG_USAGE,
+        )
+
+
+def audio_source(text: str, audio: AudioFlags, copy: BinaryIO | None = None) -> AudioUrl | AudioFile | AudioFileObject:
+    """Take a link for a link and anything else for a local path; *copy* holds what came through a pipe."""
+    if copy is not None:
+        return AudioFileObject(file=copy, name=shown_source(text), **audio.fields)
     if lacks_scheme(text):
         raise CommandError(
             f"there is no file {shown_link(text)}",
@@ -100,7 +132,7 @@ def audio_source(text: str, audio: AudioFlags) -> AudioUrl | AudioFile:
 def display_name(text: str) -> str:
     """Name a source so that no query of a link is shown."""
     try:
-        return AudioUrl(url=text).label if is_link(text) else plain(shown_link(text))
+        return AudioUrl(url=text).label if is_link(text) else plain(shown_link(shown_source(text)))
     except VolcASRError:
         return plain(shown_link(text))
 
@@ -111,6 +143,7 @@ class Recording:
     def __init__(self, source: str, path: Path | None = None) -> None:
         self.source = source
         self.path = path
+        self.copy: BinaryIO | None = None
         self.name: str = display_name(source)
         self.task: Task | None = None
         self.transcript: Transcript | None = None
@@ -134,7 +167,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     async def transcribe(self, asr: VolcASR, recording: Recording, tell: Callable[[str], None]) -> Transcript:
         """Bring the transcript; the task is noted as soon as there is one, so that an interruption does not lose it."""
-        source = audio_source(recording.source, self.audio)
+        source = audio_source(recording.source, self.audio, recording.copy)
         name = self.edition or ("standard" if isinstance(source, AudioUrl) else "flash")
         edition, job = self.connection.edition(name), self.job.job(source)
         if isinstance(edition, Flash):
@@ -153,6 +186,7 @@ class Delivery:
 
     def __init__(self, writing: Writing, *, several: bool) -> None:
         self._writing, self._several = writing, several
+        self._printed = False
 
     def deliver(self, recording: Recording, transcript: Transcript) -> None:
         """Write one result; what cannot be written to its file goes to stdout, for it has been paid."""
@@ -180,7 +214,8 @@ class Delivery:
             text = f'{{"source":{name},{one_line[1:]}\n'
         elif self._several:
             say(recording.name, colour="cyan")
-        write_stdout(text)
+        write_stdout(text.removeprefix(BOM) if self._printed else text)
+        self._printed = True
 
 
 class Round:

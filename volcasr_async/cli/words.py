@@ -45,6 +45,8 @@ _EXACT = {
     "name the recording with Job(source, key=...)": 'give it a "key" in a JSON line',
     "give this one a key, Job(source, key=...)": 'give this one a "key" in a JSON line',
     "Task.to_json or `volcasr submit`": "`volcasr submit`",
+    "read it and pass AudioStream or bytes": "give it to volcasr transcribe, which reads pipes",
+    "a list of recordings goes to a batch": "a list of recordings goes to volcasr batch",
 }
 _CALLS = (
     (re.compile(r"\b(?:AucV1|Standard|Idle|Flash)\((cluster|resource_id)\)"), lambda m: _flag(m[1])),
@@ -84,6 +86,6 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 request, 2 requests."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun: 1 request, 2 requests; the *plural* is the noun with an s by default."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
