@@ -113,6 +113,8 @@ def _furnish(folder: Path) -> None:
     for name in ("talk.wav", "interview.wav"):
         (folder / name).write_bytes(speech)
     (folder / "talk.mp3").write_bytes(MP3)
+    (folder / "recordings" / "monday").mkdir(parents=True)
+    (folder / "recordings" / "monday" / "call.wav").write_bytes(speech)
     (folder / "call.pcm").write_bytes(make_wav(1, rate=8000, channels=2)[44:])
     (folder / "urls.txt").write_text("https://example.com/a.mp3\nhttps://example.com/b.mp3\n")
     (folder / "recordings.jsonl").write_text(json.dumps(LINE) + "\n")

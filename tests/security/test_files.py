@@ -16,6 +16,7 @@ from volcasr_async.cli.connection import read_credentials
 from volcasr_async.cli.console import CommandError
 from volcasr_async.cli.failures import Failures
 from volcasr_async.cli.formats import Writing
+from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.output import made_directory, new_file, rewrite_file, write_file
 from volcasr_async.cli.round import ToDirectory
 from volcasr_async.outcomes import Failed
@@ -134,7 +135,10 @@ async def test_two_batches_in_one_directory(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "one.db")
     (tmp_path / "one.db").touch()
     job, transcript = Job("https://h.example/a.mp3", key="a"), Transcript(text="text")
-    sinks = [ToDirectory(out, Writing("txt", Layout()), tmp_path / name) for name in ("one.db", "two.db", "link.db")]
+    sinks = [
+        ToDirectory(out, Writing("txt", Layout()), tmp_path / name, Inputs())
+        for name in ("one.db", "two.db", "link.db")
+    ]
     files: dict[str, list[str]] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: files.setdefault("written", []).extend(p.name for p in out.iterdir()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from volcasr_async.cli.connection import CONNECTION, PACE, Connection, Pace
-from volcasr_async.cli.console import GIVEN, INTERRUPTED, WRONG_USAGE, CommandError, is_terminal, say
+from volcasr_async.cli.console import GIVEN, INTERRUPTED, WRONG_USAGE, CommandError, is_terminal, plain, say
+from volcasr_async.cli.directories import Directory
 from volcasr_async.cli.failures import Failures
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.inputs import Inputs, inputs_of
 from volcasr_async.cli.listing import Defaults, Listing
 from volcasr_async.cli.meter import Meter
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags
 from volcasr_async.cli.output import made_directory
 from volcasr_async.cli.recognition import RECOGNITION
 from volcasr_async.cli.round import Round, Sink, ToDirectory, ToStdout
+from volcasr_async.cli.skipping import Skipped
 from volcasr_async.cli.tables import COLUMNS, Columns
 from volcasr_async.editions import Edition
 from volcasr_async.errors import without_queries
@@ -28,7 +32,7 @@ from volcasr_async.options import Options
 from volcasr_async.policies import RetryPolicy
 from volcasr_async.protocol.dialects import dialect_of
 from volcasr_async.protocol.messages import Access
-from volcasr_async.sources import AudioUrl
+from volcasr_async.sources import AudioFile, AudioUrl
 
 if TYPE_CHECKING:
     from volcasr_async.client import VolcASR
@@ -43,10 +47,14 @@ def batch(
     list_: Annotated[
         str,
         typer.Argument(
-            metavar="LIST", help="A file with a link or path a line, JSON lines, or CSV with --column; - for stdin."
+            metavar="LIST",
+            help="A file with a link or path a line, JSON lines, or CSV with --column; - for stdin; or a directory.",
         ),
     ],
     *,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="LIST is a directory: take the recordings of its directories, too.")
+    ] = False,
     journal: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help=f"The record to go on from; by default {_JOURNAL} in the output directory."),
@@ -98,22 +106,40 @@ def batch(
     """
     import anyio
 
-    chosen = _checked(edition, recognition, audio, job, connection)
+    is_directory = list_ != "-" and Path(list_).is_dir()
+    if recursive and not is_directory:
+        raise CommandError(
+            f"--recursive needs a directory, and {plain(list_)} is not a directory",
+            "Leave --recursive out for a list",
+            status=WRONG_USAGE,
+        )
+    chosen = _checked(edition, recognition, audio, job, connection, local=is_directory)
     who = connection.who()  # once: the file may be a pipe
     if chosen is not None:
         dialect_of(chosen, Access(who))  # refuses credentials that do not fit
-    record, sink, failed = _places(journal, output_dir, failures, layout.writing(format))
+    inputs = inputs_of({name: value for name, value in shell.params.items() if name != "journal"})
+    record, sink, failed = _places(journal, output_dir, failures, layout.writing(format), inputs)
+    _refuse_collisions(record, failed, list_, inputs)
     kept = Failures(failed, recognition, job)
     defaults = Defaults(recognition, audio, lambda name: _edition(name, chosen, connection), job)
-    listing = Listing(list_, defaults, kept.add_line, table)
+    skipped = Skipped()
+    listing: Listing | Directory
+    if is_directory:
+        listing = Directory(
+            list_, defaults, kept.add_line, skipped, recursive=recursive, output=output_dir, own=(record, failed)
+        )
+    else:
+        listing = Listing(list_, defaults, kept.add_line, table)
+        if list_ == "-" and sys.stdin.isatty():
+            say("reading the list from the terminal; end with Ctrl-D", wrap=True)
 
     def client() -> VolcASR:
         retry = RetryPolicy(pay_again=pay_again, resubmit_v1=resend_uncertain, resend_flash=resend_uncertain)
         return connection.client(pace.limits, who=who, edition=chosen, options=recognition, retry=retry)
 
     seen = is_terminal() and not connection.verbose and not (output_dir is None and sys.stdout.isatty())
-    meter = Meter(Path(list_).name if list_ != "-" else "stdin", watched=seen)
-    work = Round(listing, sink, kept, meter, journal=record, window=window, redo=redo)
+    meter = Meter("stdin" if list_ == "-" else Path(list_).name or list_, watched=seen)
+    work = Round(listing, sink, kept, meter, skipped, journal=record, window=window, redo=redo)
     try:
         anyio.run(work.run, client)
     except KeyboardInterrupt:
@@ -152,10 +178,14 @@ def resume_line(given: list[str]) -> tuple[str, list[str]]:
 
 
 def _checked(
-    name: str | None, options: Options, audio: AudioFlags, job: JobFlags, connection: Connection
+    name: str | None, options: Options, audio: AudioFlags, job: JobFlags, connection: Connection, *, local: bool
 ) -> Edition | None:
-    """Refuse before the list is opened what would fail with every line of it."""
-    sample = job.job(AudioUrl(url="https://example.com/a.wav", **audio.fields))
+    """Refuse before the list is opened what would fail with every line of it. *local*: every line is a local file."""
+    link, file = (
+        AudioUrl(url="https://example.com/a.wav", **audio.fields),
+        AudioFile(path=Path("a.wav"), **audio.fields),
+    )
+    sample = job.job(file if local else link)
     if name is None:
         if connection.resource_id is not None:
             message = "--resource-id fits one edition, and a list may go through several"
@@ -178,12 +208,19 @@ def _places(
     directory: Path | None,
     failures: Path | None,
     writing: Writing,
+    inputs: Inputs,
 ) -> tuple[Path, Sink, Path]:
     """Choose where the journal, the results and the failures lie."""
+    if directory == Path("-"):
+        raise CommandError(
+            "--output-dir - is not a directory",
+            "For results on stdout, give --journal FILE and --format json",
+            status=WRONG_USAGE,
+        )
     if directory is not None:
         made_directory(directory)
         record = journal or directory / _JOURNAL
-        return record, ToDirectory(directory, writing, record), failures or directory / _FAILURES
+        return record, ToDirectory(directory, writing, record, inputs), failures or directory / _FAILURES
     if journal is None:
         raise CommandError(
             "a batch needs a place for its journal, and for its results",
@@ -197,3 +234,35 @@ def _places(
             status=WRONG_USAGE,
         )
     return journal, ToStdout(writing), failures or journal.with_name(f"{journal.stem}-{_FAILURES}")
+
+
+def _refuse_collisions(journal: Path, failures: Path, list_: str, inputs: Inputs) -> None:
+    """Raise `CommandError` if the journal or the failures file would replace an input, or each other.
+
+    A failures file of an earlier run may be the list. It is replaced only after the run has read it to its end.
+    """
+    family = journal_files(journal)
+    for path in family:
+        inputs.refuse(path, "--journal")
+    if not (list_ != "-" and _is_same(failures, Path(list_))):
+        inputs.refuse(failures, "--failures")
+    if any(_is_same(failures, path) for path in family):
+        raise CommandError(
+            f"{failures} cannot be the failures file, because it belongs to the journal {journal}",
+            "Name another file with --failures",
+            status=WRONG_USAGE,
+        )
+    made_directory(failures.parent)
+
+
+def journal_files(journal: Path) -> list[Path]:
+    """Return the path of the journal, and those of the files that belong to the journal."""
+    return [journal, *(journal.with_name(journal.name + end) for end in ("-wal", "-shm", "-journal", "-seq", "-lock"))]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Return whether two paths name the same file. Paths of missing files are compared without case."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one).casefold() == os.path.realpath(other).casefold()

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "batch": (
         ("a text for each link; again to go on", "volcasr batch urls.txt -o texts"),
         ("off-peak, at 50 requests a second", "volcasr batch urls.txt -o out -f json -e idle --qps 50"),
+        ("a directory and those in it", "volcasr batch talks --recursive -o out"),
         ("all the WAV files of a directory", "find talks -name '*.wav' | volcasr batch - -o out"),
         ("JSON lines for a program", "volcasr batch urls.txt --journal run.db -f json > results.jsonl"),
     ),

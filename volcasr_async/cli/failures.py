@@ -59,8 +59,11 @@ class Failures:
         self.bad_lines += 1
         self._keep(bad.line, f"line {bad.line.line}" if bad.line.line else str(bad.line.key), bad.error)
 
-    def close(self, *, forget: bool = False) -> None:
-        """Let the file appear, whole; without a failure there is none, and *forget* takes away that of an earlier run."""
+    def close(self, *, forget: bool = False, keep: bool = False) -> None:
+        """Let the file appear, whole; without a failure there is none, and *forget* takes away that of an earlier run.
+
+        With *keep* the file of an earlier run stays, because it is the list of this run and was not read to its end.
+        """
         if self._file is None:
             if forget:
                 self.path.unlink(missing_ok=True)
@@ -68,7 +71,10 @@ class Failures:
         try:
             with self._file:
                 pass
-            self._part.replace(self.path)
+            if keep:
+                self._part.unlink(missing_ok=True)
+            else:
+                self._part.replace(self.path)
         except OSError as error:
             raise self._refusal(error) from error
 

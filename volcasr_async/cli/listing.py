@@ -164,6 +164,11 @@ class Listing:
         self._table = TableReader(columns, name) if columns.column is not None else None
         self._file = _opened(name, columns)
 
+    @property
+    def usual_format(self) -> str | None:
+        """The container that the flags give for each line."""
+        return self._defaults.audio.audio_format
+
     def is_file(self, path: Path) -> bool:
         """Tell whether *path* is where the list is read from."""
         return self.name != "-" and path.exists() and path.samefile(self.name)

@@ -59,13 +59,13 @@ class Pulse:
         self._total = total
         self._seen: deque[tuple[float, int, int]] = deque()
 
-    def at(self, stats: BatchStats, *, bad: int, stopping: bool) -> Moment:
-        """Add a snapshot; *bad* lines of the list count as failed."""
+    def at(self, stats: BatchStats, *, bad: int, left_out: int = 0, stopping: bool) -> Moment:
+        """Add a snapshot; *bad* lines of the list count as failed, and *left_out* files were skipped."""
         now, ended = stats.elapsed_s, stats.done + stats.failed
         self._seen.append((now, stats.requests, ended))
         while len(self._seen) > 2 and self._is_past(*self._seen[1], now):
             self._seen.popleft()
-        unread = 0 if stats.exhausted or self._total is None else max(self._total - stats.read - bad, 0)
+        unread = 0 if stats.exhausted or self._total is None else max(self._total - stats.read - bad - left_out, 0)
         return Moment(
             done=stats.done,
             failed=stats.failed + bad,
@@ -78,7 +78,7 @@ class Pulse:
             rejected=stats.rejected,
             audio_s=stats.audio_s,
             elapsed_s=now,
-            left_s=self._left(now, ended + stats.skipped + bad),
+            left_s=self._left(now, ended + stats.skipped + bad + left_out),
             stopping=stopping,
         )
 

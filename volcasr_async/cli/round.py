@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError, complain, explained, plain, say, status_of
+from volcasr_async.cli.directories import Directory
 from volcasr_async.cli.failures import Failures
 from volcasr_async.cli.formats import Writing
+from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.interruptions import interruptions
 from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
 from volcasr_async.cli.output import mark_of, rewrite_file, stable_name, write_stdout
+from volcasr_async.cli.skipping import Skipped, without_others
 from volcasr_async.cli.words import counted
 from volcasr_async.errors import Charged, JournalError, VolcASRError
 from volcasr_async.job import Job
@@ -63,8 +66,8 @@ class ToDirectory:
     killed run of the same journal left.
     """
 
-    def __init__(self, directory: Path, writing: Writing, journal: Path) -> None:
-        self._directory, self._writing = directory, writing
+    def __init__(self, directory: Path, writing: Writing, journal: Path, inputs: Inputs) -> None:
+        self._directory, self._writing, self._inputs = directory, writing, inputs
         self._mark = mark_of(journal)
         self._found: set[str] | None = None
 
@@ -86,6 +89,7 @@ class ToDirectory:
             text = self._writing.render(transcript)
         except VolcASRError as error:
             raise CommandError(str(error), "The journal keeps it: take another --format") from error
+        self._inputs.refuse(path, "--output-dir", status=FAILED)
         rewrite_file(path, text, mark=self._mark)
 
 
@@ -123,16 +127,18 @@ class Round:
 
     def __init__(
         self,
-        listing: Listing,
+        listing: Listing | Directory,
         sink: Sink,
         failures: Failures,
         meter: Meter,
+        skipped: Skipped,
         *,
         journal: Path,
         window: int,
         redo: bool,
     ) -> None:
         self._listing, self._sink, self._failures, self._meter = listing, sink, failures, meter
+        self._skipped = skipped
         self._journal, self._window, self._redo = journal, window, redo
         self._batch: Batch | None = None
         self._stats: BatchStats | None = None
@@ -169,7 +175,8 @@ class Round:
             await journal.aclose()
 
     async def _through(self, asr: VolcASR, around: TaskGroup, journal: Journal, total: int | None) -> None:
-        opened = asr.batch(self._listing.items(), window=self._window, journal=journal, redo=self._redo)
+        items = without_others(self._listing, self._skipped)
+        opened = asr.batch(items, window=self._window, journal=journal, redo=self._redo)
         async with opened as batch:
             self._batch = batch
             self._tell_what_was_held()
@@ -204,7 +211,7 @@ class Round:
             await anyio.sleep(GLANCE_S)
 
     def _moment(self, stats: BatchStats, pulse: Pulse) -> Moment:
-        return pulse.at(stats, bad=self._failures.bad_lines, stopping=self.interrupted)
+        return pulse.at(stats, bad=self._failures.bad_lines, left_out=self._skipped.count, stopping=self.interrupted)
 
     async def _heed(self, signals: AsyncIterator[signal.Signals], around: TaskGroup) -> None:
         """Stop at the first signal; leave at the second, or where there is nothing yet to stop."""
@@ -230,11 +237,13 @@ class Round:
         stats = self._stats
         ended_well = stats is not None and self._error is None and not self.interrupted
         try:
-            self._failures.close(forget=ended_well and not self._listing.is_file(self._failures.path))
+            is_list = self._listing.is_file(self._failures.path)
+            self._failures.close(forget=ended_well and not is_list, keep=is_list and not ended_well)
         except CommandError as error:
             self._error = self._error or error
         if stats is not None and (stats.read or self._failures.count or self._error is None):
             self._say_counts(stats)
+            self._say_skipped(stats)
             self._say_charged()
             self._say_failures()
             if self.unfinished:
@@ -284,6 +293,18 @@ class Round:
         if again := sum(total.repeats for total in totals):
             more += f", up to {counted(again, 'task')} besides, submitted again for some of them"
         say("charged: ", f"{number} in all runs of this journal{more}; {audio:.2f} h of audio is known", wrap=True)
+
+    def _say_skipped(self, stats: BatchStats) -> None:
+        """Print what was skipped, and where more recordings can be."""
+        if self._skipped.count:
+            say("skipped: ", plain(self._skipped.sentence()), wrap=True)
+        if self._skipped.directories and not stats.read and not isinstance(self._listing, Directory):
+            say("  ", "to transcribe the recordings of a directory: volcasr batch DIR --recursive")
+        if isinstance(self._listing, Directory) and not stats.read:
+            say("empty: ", f"there is no recording in {plain(self._listing.name)}", wrap=True)
+        if isinstance(self._listing, Directory) and self._listing.unsearched:
+            number = counted(self._listing.unsearched, "directory", "directories")
+            say("not searched: ", f"{number} in {plain(self._listing.name)}; --recursive searches them", wrap=True)
 
     def _say_left(self, stats: BatchStats) -> None:
         """Tell what the line to go on with has before it."""
