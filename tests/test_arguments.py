@@ -34,8 +34,8 @@ KEY = "0f1e2d3c-key-of-nobody"
     ("arguments", "said"),
     [
         ({"edition": 5}, r"VolcASR\(edition\) takes an edition such as Standard\(\), or its name"),
-        ({"edition": "standrad"}, "there is no edition 'standrad'; .*Did you mean \"standard\""),
-        ({"edition": "Flsh"}, 'Did you mean "flash"'),
+        ({"edition": "standrad"}, "there is no edition 'standrad'. The closest is \"standard\""),
+        ({"edition": "Flsh"}, 'The closest is "flash"'),
         ({"edition": ""}, "there is no edition ''"),
         ({"edition": Flash}, r"the class Flash itself: write Flash\(\.\.\.\)"),
         ({"options": {"enable_itn": True}}, r"takes an Options\(...\) or None, not dict"),
@@ -51,7 +51,6 @@ KEY = "0f1e2d3c-key-of-nobody"
         ({"observe": True}, r"VolcASR\(observe\) takes an Observer"),
         ({"observe": Observer}, "the class Observer itself"),
     ],
-    ids=str,
 )
 def test_a_client_rejects_arguments_of_a_wrong_type(arguments: Any, said: str) -> None:
     """Each names the argument, what it takes, and what it was given."""
@@ -69,7 +68,7 @@ def test_a_client_rejects_arguments_of_a_wrong_type(arguments: Any, said: str) -
         (b"key", "this is bytes"),
         ("https://openspeech.bytedance.com", "pass the address of the service as base_url="),
         ("", "empty"),
-        ("key\n", "line ends"),
+        ("key\nkey", "line ends"),
     ],
     ids=str,
 )
@@ -104,7 +103,7 @@ async def test_a_string_is_the_key_of_the_new_console() -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "said"),
     [
-        (Job, {"source": LINK, "edition": "standrad"}, 'Did you mean "standard"'),
+        (Job, {"source": LINK, "edition": "standrad"}, 'The closest is "standard"'),
         (Job, {"source": LINK, "edition": 5}, "edition takes an edition"),
         (Job, {"source": LINK, "edition": Standard}, "the class Standard itself"),
         (Job, {"source": LINK, "options": {}}, r"Job\(options\) takes an Options"),
@@ -112,7 +111,7 @@ async def test_a_string_is_the_key_of_the_new_console() -> None:
         (RetryPolicy, {"pay_again": "no"}, r"RetryPolicy\(pay_again\) takes True or False, not str"),
         (RetryPolicy, {"resend_flash": 1}, "resend_flash"),
         (RetryPolicy, {"attempts": "3"}, "attempts='3'"),
-        (PollPolicy, {"first": "2"}, "numbers of seconds"),
+        (PollPolicy, {"first": "2"}, "number of seconds"),
         (Limits, {"qps": "20"}, "qps='20'"),
         (Standard, {"inline_audio": "no"}, r"Standard\(inline_audio\) takes True or False"),
         (Standard, {"resource_id": 5}, "resource_id"),
@@ -131,7 +130,7 @@ def test_values_reject_fields_of_a_wrong_type(kind: Any, fields: Any, said: str)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"edition": "standrad"}, 'Did you mean "standard"'),
+        ({"edition": "standrad"}, 'The closest is "standard"'),
         ({"edition": 5}, "edition takes"),
         ({"options": {"enable_itn": True}}, "options takes an Options"),
         ({"timeout": "5"}, "timeout takes a number of seconds, not str"),
