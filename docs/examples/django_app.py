@@ -12,7 +12,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from volcasr_async import VolcASR, WaitTimeout
+from volcasr_async import InputError, VolcASR, WaitTimeout
 
 Message = MutableMapping[str, Any]
 
@@ -27,19 +27,25 @@ def client() -> VolcASR:
     return VolcASR()
 
 
+async def answer(url: str) -> JsonResponse:
+    """Transcribe a link; both views use it."""
+    try:
+        found = await client().transcribe(url, timeout=60)
+    except InputError as error:  # what the caller sent cannot be recognised
+        return JsonResponse({"error": error.public_code, "message": error.public_message}, status=422)
+    except WaitTimeout as error:
+        return JsonResponse({"error": error.public_code, "message": error.public_message}, status=504)
+    return JsonResponse({"text": found.text})
+
+
 def transcript(request: HttpRequest) -> JsonResponse:
     """Wait in a thread of the server: `async_to_sync` runs the call in an event loop."""
-    found = async_to_sync(client().transcribe)(request.GET["url"], timeout=60)
-    return JsonResponse({"text": found.text})
+    return async_to_sync(answer)(str(request.GET.get("url", "")))
 
 
 async def transcript_async(request: HttpRequest) -> JsonResponse:
     """Wait without a thread: any number of requests may do so at once."""
-    try:
-        found = await client().transcribe(request.GET["url"], timeout=60)
-    except WaitTimeout as error:
-        return JsonResponse({"error": str(error)}, status=504)
-    return JsonResponse({"text": found.text})
+    return await answer(str(request.GET.get("url", "")))
 
 
 urlpatterns = [path("transcript", transcript), path("transcript/async", transcript_async)]

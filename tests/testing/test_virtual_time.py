@@ -4,7 +4,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,12 +54,12 @@ def test_no_time_passes_while_a_thread_works(backend: str) -> None:
     """A deadline of an hour holds beside a thread, also beside the second one, and jumps again afterwards."""
 
     async def main() -> list[bool]:
-        work = partial(anyio.to_thread.run_sync, time.sleep, WORK_S)
+        work = lambda: anyio.to_thread.run_sync(time.sleep, WORK_S)  # noqa: E731 - short
 
         async def twice() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(work)
-                tasks.start_soon(partial(anyio.to_thread.run_sync, time.sleep, 2 * WORK_S))
+                tasks.start_soon(lambda: anyio.to_thread.run_sync(time.sleep, 2 * WORK_S))
 
         return [await timed_out(work), await timed_out(twice), await timed_out(anyio.sleep_forever)]
 
@@ -79,11 +78,11 @@ def test_threads_of_the_event_loops_themselves_count_too() -> None:
             await asyncio.get_running_loop().run_in_executor(None, fail)
 
     async def in_asyncio() -> list[bool]:
-        work = partial(asyncio.to_thread, time.sleep, WORK_S)
+        work = lambda: asyncio.to_thread(time.sleep, WORK_S)  # noqa: E731 - short
         return [await timed_out(work), await timed_out(failing), await timed_out(anyio.sleep_forever)]
 
     async def in_trio() -> list[bool]:
-        return [await timed_out(partial(trio.to_thread.run_sync, time.sleep, WORK_S))]
+        return [await timed_out(lambda: trio.to_thread.run_sync(time.sleep, WORK_S))]
 
     assert run("asyncio", in_asyncio) == [False, False, True]
     assert run("trio", in_trio) == [False]
@@ -95,7 +94,7 @@ def test_a_threshold_waits_for_threads_that_are_not_seen(backend: str) -> None:
 
     async def main() -> bool:
         limiter = anyio.CapacityLimiter(1)
-        return await timed_out(partial(anyio.to_thread.run_sync, time.sleep, WORK_S, limiter=limiter))
+        return await timed_out(lambda: anyio.to_thread.run_sync(time.sleep, WORK_S, limiter=limiter))
 
     assert run(backend, main) is True
     assert run(backend, main, threshold=20 * WORK_S) is False

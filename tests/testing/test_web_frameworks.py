@@ -133,6 +133,7 @@ def test_django(pytester: pytest.Pytester) -> None:
             for _ in range(2):
                 assert Client().get(view, URL).json()["text"]
             assert len(volcasr_simulator.charges) == 2
+            assert Client().get(view).status_code == 422
 
         @pytest.mark.parametrize("view", ["/transcript", "/transcript/async"])
         def test_async_client(volcasr_simulator, view):
