@@ -113,6 +113,25 @@ def test_bad_line_is_a_failed_item(volcasr: Caller, service: Simulator, tmp_path
     assert json.loads((tmp_path / "bad.jsonl").read_text())["line"] == 2
 
 
+def test_rejected_recordings_are_counted_by_reason(volcasr: Caller, service: Simulator, tmp_path: Path) -> None:
+    """Each reason has an example in the summary; a single count for all would hide what to do about most of them."""
+    files = {
+        "page.mp3": b"<!DOCTYPE html><title>404 Not Found</title>" * 9,
+        "photo.mp3": b"\xff\xd8\xff\xe0" + bytes(500),
+        "cut.wav": make_wav(9)[:60_000],
+        "empty.wav": b"",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    path = tmp_path / "list.txt"
+    path.write_text("\n".join([*(str(tmp_path / name) for name in files), str(tmp_path / "nowhere.wav")]))
+    end = volcasr("batch", path, "-o", tmp_path / "out", *FAST)
+    assert "5 failed (not charged)" in end.err
+    for cause in ("2 not audio, such as", "1 damaged, such as", "1 empty, such as", "1 missing, such as"):
+        assert cause in end.err
+    assert service.charges == []
+
+
 def test_stdin_and_stdout(port: Port, tmp_path: Path, wav: Path) -> None:
     """A list from a pipe, results as JSON lines with their keys."""
     environ = {"VOLCASR_BASE_URL": port.url, "VOLCASR_API_KEY": SECRET}

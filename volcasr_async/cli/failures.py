@@ -1,4 +1,4 @@
-"""What failed in a batch: counted by class, and kept in a file that `volcasr batch` takes as its list."""
+"""What failed in a batch: counted by cause, and kept in a file that `volcasr batch` takes as its list."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.listing import BadLine, Listed
 from volcasr_async.cli.options import JobFlags
 from volcasr_async.cli.output import new_file
-from volcasr_async.errors import VolcASRError, without_queries
+from volcasr_async.errors import InputError, VolcASRError, without_queries
 from volcasr_async.job import Job
 from volcasr_async.options import Options
 from volcasr_async.outcomes import Failed
+from volcasr_async.public_messages import InputReason
 from volcasr_async.sources import AudioFile, AudioUrl, as_source
 
 _AUDIO = ("format", "codec", "rate", "bits", "channel", "language")
@@ -24,7 +25,7 @@ _OWNER = 0o600  # the data of callbacks may stand in it
 
 
 class Tally(Struct):
-    """How many failed with one class of error, and the first of them."""
+    """How many failed for one cause, and the first of them."""
 
     count: int
     about: str
@@ -80,7 +81,7 @@ class Failures:
 
     def _keep(self, line: Listed, about: str, error: VolcASRError) -> None:
         name = type(error).__name__
-        self.tallies.setdefault(name, Tally(0, about, error)).count += 1
+        self.tallies.setdefault(_cause_of(error), Tally(0, about, error)).count += 1
         self.count += 1
         self.cut += line.source is None and line.line is None
         kept = msgspec.structs.replace(line, error=name, message=without_queries(str(error)))
@@ -96,6 +97,26 @@ class Failures:
         return CommandError(
             f"{self.path} cannot be written: {error.strerror or error}", "Free space, or --failures FILE"
         )
+
+
+_CAUSES: dict[InputReason, str] = {
+    "missing": "missing",
+    "directory": "directories",
+    "unreadable": "unreadable",
+    "empty": "empty",
+    "not-audio": "not audio",
+    "format": "in a format that is not accepted",
+    "damaged": "damaged",
+    "too-large": "too large",
+    "too-long": "too long",
+    "link": "links that cannot be downloaded",
+}
+
+
+def _cause_of(error: VolcASRError) -> str:
+    """Return what the summary counts together: rejected recordings by reason, other failures by class."""
+    name = type(error).__name__
+    return _CAUSES.get(error.reason, name) if isinstance(error, InputError) else name
 
 
 def _may_be_replaced(path: Path) -> bool:
