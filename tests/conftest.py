@@ -1,6 +1,8 @@
 """Both backends, in virtual time: an hour of waiting passes at once, but never while a thread works for us."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 def _forget_closed_clients() -> None:
     """No test waits for the requests of an earlier one, whose client had the same credentials."""
     RECENT.clear()
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """The command sends the library's log to stderr; other tests want it as it was."""
+    log = logging.getLogger("volcasr_async")
+    before = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.level, log.propagate = before
 
 
 @pytest.fixture

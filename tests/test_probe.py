@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from volcasr_async import AudioBytes, AudioFile, AudioStream, ConfigurationError, Flash, InputError
+from volcasr_async import AudioBytes, AudioFile, ConfigurationError, Flash, InputError
 from volcasr_async._audio import open_audio
 from volcasr_async.probe import Probe, probe, verdicts
 from volcasr_async.probe.look import container_of, read_header
@@ -658,18 +658,6 @@ async def test_the_callers_word_is_last() -> None:
     source = AudioBytes(data=DECLARED["wav"][0], rate=44100, channel=1, language="en-US")
     fields = {"format": "wav", "rate": 44100, "bits": 16, "channel": 1, "language": "en-US"}
     assert declared((await open_audio(source, Flash())).source) == fields
-
-
-@anyio
-async def test_a_stream_is_not_looked_into() -> None:
-    """Its bytes pass once: its name tells the container, and nothing else is declared."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield wav()
-
-    stream = AudioStream(chunks=chunks(), size=100, name="a.wav")
-    upload = await open_audio(stream, Flash())
-    assert declared(upload.source) == {"format": "wav"}
 
 
 @anyio

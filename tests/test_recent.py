@@ -36,7 +36,7 @@ def test_the_longest_pause_is_kept() -> None:
 def test_a_key_tells_nothing() -> None:
     """It is a digest that another process would make differently, and differs by host and by credentials."""
     recent = RecentStarts()
-    hosts, keys = ("one", "two"), (KEY, PAIR, AppKey("1234567890", "another-token"), ApiKey("1234567890"))
+    hosts, keys = ("one", "two"), (KEY, PAIR, AppKey("12345-67890", "another-token"), ApiKey("12345-67890"))
     made = {recent.key_of(host, key) for host in hosts for key in keys}
     assert len(made) == 8
     assert not made & {RecentStarts().key_of(host, key) for host in hosts for key in keys}

@@ -1,6 +1,5 @@
 """A simulator that listens for the whole run, and the command to be called."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,15 +22,6 @@ def service(port: Port, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     monkeypatch.setenv("VOLCASR_BASE_URL", port.url)
     monkeypatch.setenv("VOLCASR_API_KEY", SECRET)
     return port.simulator
-
-
-@pytest.fixture(autouse=True)
-def _log_as_it_was() -> Iterator[None]:
-    """The command sends the library's log to stderr; other tests want it as it was."""
-    log = logging.getLogger("volcasr_async")
-    before = log.handlers, log.level, log.propagate
-    yield
-    log.handlers, log.level, log.propagate = before
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_table_for_people(volcasr: Caller) -> None:
     assert "flash: m4a is not taken. Convert it to OGG OPUS" in end.out
     assert "it is named like mp3 but holds wav" in end.out
     assert (
-        "it is text: https://example.com/a.mp3. Pass the recording itself; a list of recordings goes to a batch"
+        "it is text: https://example.com/a.mp3. Pass the recording itself; a list of recordings goes to volcasr batch"
         in end.out
     )
     assert end.out.splitlines()[-1].startswith("5 files, 4.9 MB, 1:17 and more; flash takes 2.")

@@ -72,8 +72,17 @@ PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\
         (["no-such-command"], "No such command"),
     ],
 )
-def test_wrong_usage_is_refused(volcasr: Caller, service: Simulator, argv: list[str], said: str) -> None:
+def test_wrong_usage_is_refused(
+    volcasr: Caller,
+    service: Simulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    argv: list[str],
+    said: str,
+) -> None:
     """The status is 2, a few lines name the cure, and nothing was sent."""
+    monkeypatch.chdir(tmp_path)
+    Path("talk.wav").write_bytes(make_wav(1))
     before = service.requests.total()
     end = volcasr(*argv)
     readable(end)

@@ -80,6 +80,7 @@ def test_pasted_keys(
 ) -> None:
     """From the environment and from a file; `doctor` says the same; no part of the key is shown."""
     monkeypatch.setenv("VOLCASR_BASE_URL", port.url)
+    before = port.simulator.requests.total()
     file = tmp_path / "key.toml"
     file.write_text(f"api_key = '''{pasted}'''\n", "utf-8")
     os.chmod(file, 0o600)  # noqa: PTH101
@@ -92,7 +93,7 @@ def test_pasted_keys(
         assert end.status == status
         assert said in " ".join((end.out + end.err).split())
         assert "SECRET" not in (end.out + end.err).replace(str(tmp_path), "")
-    assert not port.simulator.uploads
+    assert port.simulator.requests.total() == before
 
 
 def test_a_key_with_a_line_end_works(volcasr: Caller, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """What the tests of the command and of telemetry share is found here too."""
 
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +24,3 @@ def log() -> Iterator[Log]:
 def volcasr(capfd: pytest.CaptureFixture[str]) -> Caller:
     """Call the command in this process."""
     return Caller(capfd)
-
-
-@pytest.fixture(autouse=True)
-def _log_as_it_was() -> Iterator[None]:
-    """The command sends the library's log to stderr; other tests want it as it was."""
-    ours = logging.getLogger("volcasr_async")
-    before = ours.handlers, ours.level, ours.propagate
-    yield
-    ours.handlers, ours.level, ours.propagate = before

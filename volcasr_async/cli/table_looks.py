@@ -53,7 +53,7 @@ def find_column(lines: list[str]) -> str | None:
 
 def _header_column(lines: list[str]) -> str | None:
     """Find a header among the usual ones."""
-    if len(lines) < 2 or _is_file(lines[0]):
+    if len(lines) < 2 or _exists(lines[0]):  # `find media` begins with the directory itself
         return None
     second = row_separator(lines[1])
     for separator in SEPARATORS:
@@ -118,6 +118,13 @@ def is_recording(cell: str) -> bool:
 
 def _is_link(text: str) -> bool:
     return text[:8].lower().startswith(("http://", "https://"))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return os.path.lexists(text)
+    except ValueError:
+        return False
 
 
 def _is_file(text: str) -> bool:
