@@ -195,7 +195,7 @@ def test_a_failures_file_that_is_read_to_its_middle(
         monkeypatch.setenv("VOLCASR_BASE_URL", spent.url)
         end = volcasr("batch", path, "-o", path.parent)
     assert end.status == 1
-    assert "1 InputError" in end.err
+    assert "1 missing, such as" in end.err
     assert path.read_bytes() == before
     assert [found.name for found in path.parent.glob(".*")] == []
 
