@@ -38,7 +38,12 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!volcasr_async).*"),
     ("py:class", r".*Literal\['.*"),  # a signature with `<factory>` is not parsed but cut at its commas
 ]
-nitpick_ignore = [("py:class", "volcasr_async.testing.asgi.App")]  # "an ASGI callable" is all that it promises
+nitpick_ignore = [
+    ("py:class", "volcasr_async.testing.asgi.App"),  # "an ASGI callable" is all that it promises
+    # Shapes that an object of the caller's has; the page names the usual ones.
+    ("py:class", "volcasr_async._file_objects.BinaryFile"),
+    ("py:class", "volcasr_async._file_objects.UploadedFile"),
+]
 
 
 # ---- pages: the navigation is what the front pages list ----

@@ -15,7 +15,7 @@ from io_kit import client
 from test_probe import REAL, adts, amr, chunk, flac, id3, m4a, mp3, opus, page, vorbis, wav
 from test_signatures import AUDIO, FILES, PAGES, TEXTS
 
-from volcasr_async import AudioBytes, AudioFile, Flash, InputError, Standard
+from volcasr_async import AudioBytes, AudioFile, Failed, Flash, InputError, Standard
 from volcasr_async._audio import open_audio
 from volcasr_async.editions import Edition
 from volcasr_async.probe import probe, verdicts
@@ -69,7 +69,7 @@ async def test_a_batch_leaves_out_what_is_not_audio(tmp_path: Path) -> None:
     simulator = Simulator()
     async with client(simulator) as asr, asr.batch(sorted(tmp_path.iterdir())) as batch:
         outcomes = [outcome async for outcome in batch]
-    errors = sorted(str(outcome.error) for outcome in outcomes if hasattr(outcome, "error"))
+    errors = sorted(str(outcome.error) for outcome in outcomes if isinstance(outcome, Failed))
     assert len(simulator.charges) == 1
     assert [error.partition(" but ")[2].partition(". ")[0] for error in errors] == [
         "an AppleDouble file of macOS",

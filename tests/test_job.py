@@ -10,7 +10,8 @@ from volcasr_async.job import as_edition, as_job, prepare
 
 
 def choose(job: Job, **more: Any) -> Any:
-    return prepare(job, **({"edition": None, "options": None, "cluster": None} | more))
+    defaults: dict[str, Any] = {"edition": None, "options": None, "cluster": None}
+    return prepare(job, **(defaults | more))
 
 
 def test_choices() -> None:

@@ -20,7 +20,7 @@ from volcasr_async.probe import probe
 from volcasr_async.subtitles import to_ass, to_srt
 from volcasr_async.testing import Simulator, make_wav
 
-EXTRAS = ("aiohttp", "pybase64", "tinytag", "opentelemetry", "pysubs2", "typer", "rich")
+EXTRAS = ("aiohttp", "pybase64", "tinytag", "opentelemetry", "pysubs2", "rjieba", "budoux", "typer", "rich")
 NEEDS = {"volcasr_async._transport.express": "aiohttp", "volcasr_async.testing.plugin": "pytest"}
 MP3 = b"\xff\xfb\x90\x00" + bytes(413)
 
