@@ -30,7 +30,7 @@ def _takes(*editions: str) -> dict[str, Any]:
 
 _hints = cache(get_type_hints)
 
-DOCUMENTED_VALUES = {
+DOCUMENTED_VALUES: dict[str, tuple[str, ...]] = {
     "ssd_version": ("200", "300"),
     "ssd_mode": ("0", "1"),
     "output_zh_variant": ("traditional", "tw", "hk"),

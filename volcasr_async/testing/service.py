@@ -76,12 +76,12 @@ class Service:
     """What all editions share."""
 
     def __init__(self, config: Config, faults: tuple[Fault, ...]) -> None:
-        self.lock = threading.RLock()
-        self.config = config
+        self.lock: threading.RLock = threading.RLock()
+        self.config: Config = config
         self._clock = Clock()
         self.files: dict[str, bytes] = {}
         self._clips: dict[str, Clip] = {}
-        self.faults = faults
+        self.faults: tuple[Fault, ...] = faults
         self.in_air: int = 0
         self.courier: Callable[[Callback], None] | None = None  # takes what has to be sent, while somebody sends
         self.reset()
