@@ -60,6 +60,7 @@ PYTHON = re.compile(r"\b(?!RUN)[A-Z][a-z]\w*\(|\b\w+=(?=[\w.'\"])|pathlib|error\
         (["transcribe", "--output", "talk.wav/place.txt", LINK], "talk.wav cannot be the directory"),
         (["transcribe", "--base-url", "http://h.example", LINK], "use https"),
         (["transcribe", "ftp://h.example/a.mp3?sig=hidden"], "http:// and https:// links only"),
+        (["transcribe", ""], "a source is empty"),
         (["transcribe", "https://"], "http:// and https:// links only"),
         (["submit", "talk.wav"], "takes a link, not local audio"),
         (["submit", "--edition", "flash", LINK], "flash answers at once"),

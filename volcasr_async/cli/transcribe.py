@@ -120,6 +120,8 @@ def audio_source(text: str, audio: AudioFlags, copy: BinaryIO | None = None) -> 
     """Take a link for a link and anything else for a local path; *copy* holds what came through a pipe."""
     if copy is not None:
         return AudioFileObject(file=copy, name=shown_source(text), **audio.fields)
+    if not text.strip():  # a variable of the shell that is not set; as a path it would be the current directory
+        raise CommandError("a source is empty", "Name a link or a file", status=WRONG_USAGE)
     if lacks_scheme(text):
         raise CommandError(
             f"there is no file {shown_link(text)}",
