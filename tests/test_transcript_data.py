@@ -229,6 +229,7 @@ async def test_records_of_a_whole_batch_make_one_table() -> None:
 # ---- a web framework ----
 
 
+@pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")  # the newest starlette asks for httpx2
 def test_a_response_model_of_fastapi_takes_the_document() -> None:
     """Filtered and described by the model."""
     from fastapi import FastAPI

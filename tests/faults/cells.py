@@ -40,7 +40,7 @@ _QUICK = {"attempts": 3, "first": 0.01, "longest": 0.02, "grace": 0.3}
 _POLL = PollPolicy(first=0.01, growth=0.0, shortest=0.01, longest=0.02)
 _PATIENT_S, _IMPATIENT_S = 10.0, 0.5
 _NEWS_S = 0.3
-_DEADLINE_S, _SHORT_DEADLINE_S = 20.0, 0.8
+_DEADLINE_S, _SHORT_DEADLINE_S = 20.0, 1.6
 
 
 class Cell(Struct, frozen=True):

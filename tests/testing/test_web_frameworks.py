@@ -8,7 +8,14 @@ import pytest
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
-INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
+# The newest starlette asks for httpx2 in place of httpx.
+INI = """
+[pytest]
+filterwarnings =
+    error
+    ignore:Using `httpx` with `starlette.testclient`
+asyncio_default_fixture_loop_scope = function
+"""
 
 
 @pytest.fixture(autouse=True)
