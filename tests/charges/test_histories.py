@@ -187,6 +187,22 @@ def test_permission_leaves_nothing_uncertain(how: Behaviour, steps: list[tuple[s
         assert source in played.texts or getattr(error, "code", None) in (*FINAL, 1012, 1014), error
 
 
+@pytest.mark.parametrize("seed", [9, 15, 33])
+def test_a_refusal_as_repeated_in_a_later_run_is_no_proof(seed: int) -> None:
+    """An earlier run lost the answer, queries denied the task, and another failure followed: the task may exist."""
+    how = Behaviour(task_ids="own", repeated="refused", share=0.6, failovers=((0.0, 1.0),), seed=seed)
+
+    async def history() -> History:
+        played = await whole_history(how, [("run", 0.0)])
+        await played.run(pay_again=True)
+        return played
+
+    with warnings_seen() as warned:
+        played = play(history())
+    played.check(warned, permitted=True)
+    assert [source for source in LINKS if source not in played.texts] == []
+
+
 @pytest.mark.parametrize("edition", ["standard", "v1", "flash"])
 def test_a_calm_service_charges_each_once(edition: Any) -> None:
     """Without a fault every recording is done, whatever was killed."""

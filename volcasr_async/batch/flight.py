@@ -28,6 +28,8 @@ class Flight(Struct):
     """The digest of the credentials that an earlier run submitted it with, until this run submits it."""
     path: str | None = None
     """The absolute path of a local recording that is named by its path."""
+    may_be_repeated: bool = False
+    """Whether an earlier run lost the answer to a submit with this request id, before queries denied the task."""
     is_replayed: bool = False
     """Whether its result was returned by an earlier run, and is returned again."""
     progress: Progress | None = None
@@ -41,6 +43,7 @@ class Flight(Struct):
     def begin(self, progress: Progress) -> None:
         """Take the state machine, and tell it what the tasks before have cost."""
         self.progress = progress
+        progress.lost = progress.lost or self.may_be_repeated
         if self.before is not None:
             progress.charged_before = self.before.charged
 

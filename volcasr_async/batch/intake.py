@@ -119,7 +119,7 @@ class Intake:
             case "skip":
                 await self._skip(flight, known, order)
             case "submit":
-                flight.request_id = known.request_id
+                flight.request_id, flight.may_be_repeated = known.request_id, known.task is not None
                 engine.enlist(flight)
             case "submit again":
                 flight.before, flight.request_id = known, next_request_id(known.request_id)

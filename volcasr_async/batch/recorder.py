@@ -136,7 +136,9 @@ class Recorder:
         elif progress is not None and progress.charged_before != "no":
             self._note(flight, "uncertain", progress.charged_before, error=error)
         else:
-            self._note(flight, state, "no", error=None if state == "planned" else error)
+            # The task that was denied: if the service calls its id repeated in a later run, it had accepted it after all.
+            denied = progress.claimed_task(at=time.time()) if progress is not None else None
+            self._note(flight, state, "no", error=None if state == "planned" else error, task=denied)
 
     def restored(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:
         """Note that the row is again what it was before its present task."""
