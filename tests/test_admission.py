@@ -20,6 +20,7 @@ from volcasr_async._audio import open_audio
 from volcasr_async.editions import Edition
 from volcasr_async.probe import probe, verdicts
 from volcasr_async.probe.admission import admit
+from volcasr_async.probe.atoms import read_atoms
 from volcasr_async.probe.signatures import SIGNATURE_BYTES
 from volcasr_async.probe.window import Window
 from volcasr_async.testing import Simulator, make_wav
@@ -403,3 +404,23 @@ def test_the_head_of_a_stream_shows_a_wav_that_will_be_cut_off() -> None:
     data = make_wav(10)
     with pytest.raises(InputError, match="it is cut off: 240000 of 320000"):
         admit(Window.of_head(data[:SIGNATURE_BYTES], 80_044), AudioBytes(data), Flash())
+
+
+def test_a_wav_that_cannot_hold_a_sample_is_damaged() -> None:
+    """A header without a block size, and no bytes behind it: it was a ValueError."""
+    fmt = (16).to_bytes(4, "little") + bytes([1, 0, 1, 0]) + (16000).to_bytes(4, "little") * 2 + bytes(4)
+    data = b"RIFF" + (1036).to_bytes(4, "little") + b"WAVEfmt " + fmt + b"data" + (1000).to_bytes(4, "little")
+    assert probe(AudioBytes(data=data)).damage is not None
+
+
+def test_an_mp4_with_a_tag_behind_it_or_an_atom_without_length_is_whole() -> None:
+    """Tags of other formats are no atoms; a length of zero goes on to the end."""
+
+    def atom(name: bytes, body: bytes, *, size: int | None = None) -> bytes:
+        return (len(body) + 8 if size is None else size).to_bytes(4, "big") + name + body
+
+    start = atom(b"ftyp", b"M4A \0\0\0\0") + atom(b"mdat", bytes(900))
+    for data in (start + atom(b"moov", bytes(90)) + b"TAG" + bytes(125), start + atom(b"moov", bytes(90), size=0)):
+        atoms = read_atoms(Window(io.BytesIO(data)))
+        assert (atoms.has_index, atoms.missing) == (True, 0)
+    assert read_atoms(Window(io.BytesIO(start[:-100]))).missing == 100

@@ -339,3 +339,11 @@ def test_noise_is_not_taken_for_something_else(volume: int, width: int) -> None:
         else:
             data = b"".join(sample.to_bytes(width, "little", signed=True) for sample in samples)
         assert find_signature(data) is None
+
+
+def test_many_comments_before_a_page_take_no_time() -> None:
+    """It took exponential time: forty comments, 280 bytes, did not end."""
+    assert find_signature(b"<!---->" * 500 + b"<p>") is not None
+    found = find_signature(b"<!-- a -->\n" * 50 + b"<html><title>404</title>")
+    assert found is not None
+    assert found.name == "an HTML page"

@@ -42,8 +42,8 @@ def _damage_told(window: Window, container: str, header: Header) -> Damage | Non
     if header.duration_s == 0 and window.is_whole:
         return Damage(f"it has a header ({container}) and no audio", "Record or download it again")
     if header.missing > MOST_MISSING:
-        [what, *_] = [problem for problem in header.problems if "cut off" in problem]
-        return Damage(what, _AGAIN)
+        said = (problem for problem in header.problems if "cut off" in problem)
+        return Damage(next(said, f"it has a header ({container}) and no audio"), _AGAIN)
     return None
 
 

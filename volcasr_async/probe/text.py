@@ -151,8 +151,9 @@ def _is_western(text: str) -> bool:
 
 # ---- what a text is ----
 
+# A comment may not contain the end of one: with `.*?` many comments in a row take exponential time.
 _HTML = re.compile(
-    r"(?:<!--.*?-->\s*|<\?xml[^>]*\?>\s*)*<(?:!doctype html|html|head|body|title|script|meta|center|h1|div)\b",
+    r"(?:<!--(?:(?!-->).)*-->\s*|<\?xml[^>]*\?>\s*)*<(?:!doctype html|html|head|body|title|script|meta|center|h1|div)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _HIDDEN = re.compile(
