@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from io_kit import BASE, KEY, client, is_idle
 
-from volcasr_async import AudioStream, BudgetFull, InputError, Limits, VolcASR, WaitTimeout
+from volcasr_async import AudioStream, BudgetFull, InputError, Job, Limits, Standard, VolcASR, WaitTimeout
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 pytestmark = pytest.mark.anyio
@@ -374,3 +374,21 @@ async def test_a_connection_that_fails_before_the_upload() -> None:
     async with through(Refusing(simulator)) as asr:
         await asr.transcribe(source.stream())
     assert [upload.sha256 for upload in simulator.uploads] == [hashlib.sha256(WAV).hexdigest()]
+
+
+@pytest.mark.anyio
+async def test_a_second_call_with_the_job_of_a_stream_follows_its_task() -> None:
+    """The stream was read by the first call, which was cut off; the second waits for the same task, and sends nothing."""
+    wav = make_wav(2)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield wav
+
+    simulator = Simulator(processing_time=30)
+    job = Job(AudioStream(chunks(), size=len(wav)), edition=Standard(inline_audio=True))
+    async with client(simulator) as asr:
+        with anyio.move_on_after(10):
+            await asr.transcribe(job)
+        assert len(simulator.charges) == 1
+        assert (await asr.transcribe(job)).text
+    assert len(simulator.charges) == 1

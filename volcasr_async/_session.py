@@ -18,6 +18,7 @@ from volcasr_async._audio import Upload, open_audio
 from volcasr_async._budget import Budget, Turn
 from volcasr_async._clock import now
 from volcasr_async._loops import PerLoop
+from volcasr_async._streams import StreamUpload
 from volcasr_async._transport import Door
 from volcasr_async.credentials import account_digest, veil
 from volcasr_async.editions import Edition, EditionName
@@ -125,6 +126,12 @@ class Session:
             yield None
             return
         if isinstance(progress.order.source, AudioStream):
+            if self._was_begun(progress.order.request_id):
+                # An earlier call with this job has the stream; this one follows its task, and can send nothing.
+                spent = StreamUpload(progress.order.source)
+                spent.resendable = False
+                yield spent
+                return
             self.budget.check_line(progress.order.source.size)
         progress.order, upload = await self.look(progress.order)
         try:
@@ -132,6 +139,10 @@ class Session:
         finally:
             if upload is not None:
                 await upload.aclose()
+
+    def _was_begun(self, request_id: str) -> bool:
+        """Return whether a call of this client submits this request id now, or did."""
+        return request_id in self._accepted or request_id in self._unanswered or request_id in self._submitting.get()
 
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""
