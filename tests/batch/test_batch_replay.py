@@ -1,6 +1,7 @@
 """`replay=True`: results of earlier runs are returned again from the journal, without a request and without a charge."""
 
 import random
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -167,3 +168,17 @@ async def test_a_damaged_result_is_a_journal_error(journal: Path) -> None:
     async with await SqliteJournal.open(journal) as stored:
         with pytest.raises(JournalError, match=r"run\.db"):
             assert [key async for key, _ in stored.results()]
+
+
+async def test_a_transcript_that_the_journal_has_lost_is_not_fetched(journal: Path) -> None:
+    """A replay sends nothing and changes nothing: the recording fails, and a plain run fetches its result."""
+    simulator = Simulator()
+    await run(simulator, links(2), journal=journal)
+    with sqlite3.connect(journal) as connection:
+        connection.execute("DELETE FROM transcript WHERE key = ?", (links(2)[0],))
+    connection.close()
+    before, sent = rows(journal), sum(simulator.requests.values())
+    outcomes = await run(simulator, links(2), journal=journal, replay=True)
+    assert {type(outcome) for outcome in outcomes} == {Done, Failed}
+    assert sum(simulator.requests.values()) == sent
+    assert rows(journal) == before

@@ -42,18 +42,19 @@ async def test_file_objects_in_a_batch() -> None:
 
 
 async def test_file_objects_with_a_journal(journal: Path) -> None:
-    """A name or a key of the caller's is needed: all recordings of a browser are called blob."""
+    """A key of the caller's is needed: all recordings of a browser are called blob, and two names may be the same."""
     items = [
         io.BytesIO(WAV),
         UploadFile(io.BytesIO(WAV), filename="blob"),
         AudioFileObject(io.BytesIO(WAV), name="a"),
-        Job(io.BytesIO(WAV), key="b"),
+        Job(AudioFileObject(io.BytesIO(WAV), name="a"), key="b"),
+        Job(io.BytesIO(WAV), key="c"),
     ]
     simulator = Simulator()
     outcomes = await run(simulator, items, journal=journal)
-    assert sorted(names(outcomes)) == ["a", "b"]
-    assert ["give this one a key" in str(error) for error in errors(outcomes)] == [True, True]
-    again = await run(simulator, items[2:], journal=journal)
+    assert sorted(names(outcomes)) == ["b", "c"]
+    assert ["give this one a key" in str(error) for error in errors(outcomes)] == [True, True, True]
+    again = await run(simulator, items[3:], journal=journal)
     assert again == []
     assert len(simulator.charges) == 2
     assert rows(journal) == ["done", "done"]

@@ -102,7 +102,7 @@ def is_nameless(item: Item) -> bool:
         return False
     source = item.source if isinstance(item, Job) else item
     if isinstance(source, AudioFileObject):
-        return source.name is None  # browsers call each of their recordings "blob"
+        return True  # browsers call each of their recordings "blob", and the size is not known without a look
     if isinstance(source, AudioBytes | AudioStream):
         return source.name in _NAMELESS
     return isinstance(source, bytes | bytearray | memoryview) or is_file_like(source)
