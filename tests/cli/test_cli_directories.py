@@ -196,3 +196,27 @@ def test_a_directory_that_cannot_be_read(volcasr: Caller, service: Simulator, me
     end = volcasr("batch", media / "sub", "-o", "out", "--recursive")
     assert end.status == 1
     assert "cannot be read: Permission denied" in end.err
+
+
+def test_a_recording_that_begins_like_the_journal(volcasr: Caller, service: Simulator, media: Path) -> None:
+    """Only the journal and the files beside it are left out."""
+    for name in FAILED:
+        (media / name).unlink()
+    (media / "meeting-1.wav").write_bytes(WAV)
+    for _ in range(2):
+        end = volcasr("batch", media, "-o", "out", "--journal", media / "meeting", "--failures", media / "a", *FAST)
+        assert end.status == 0
+    with sqlite3.connect(media / "meeting") as journal:
+        found = {key for (key,) in journal.execute("select key from job")}
+    journal.close()
+    assert found == {str(media / name) for name in (*TAKEN, "meeting-1.wav")}
+
+
+def test_a_list_that_is_the_unfinished_failures_file(volcasr: Caller, service: Simulator, media: Path) -> None:
+    """A killed run leaves it, and it is refused as a list where this run would write the same file."""
+    Path("out").mkdir()
+    part = Path("out/.failures.jsonl.part")
+    part.write_text('{"source": "media/a.wav"}\n')
+    end = volcasr("batch", part, "-o", "out")
+    assert end.status == 2
+    assert part.read_text() == '{"source": "media/a.wav"}\n'

@@ -246,6 +246,7 @@ def _refuse_collisions(journal: Path, failures: Path, list_: str, inputs: Inputs
         inputs.refuse(path, "--journal")
     if not (list_ != "-" and _is_same(failures, Path(list_))):
         inputs.refuse(failures, "--failures")
+    inputs.refuse(failures.with_name(f".{failures.name}.part"), "--failures")  # its name until it is complete
     if any(_is_same(failures, path) for path in family):
         raise CommandError(
             f"{failures} cannot be the failures file, because it belongs to the journal {journal}",

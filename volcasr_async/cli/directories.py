@@ -16,6 +16,8 @@ from volcasr_async.cli.skipping import Skipped, kind_by_name
 from volcasr_async.errors import InputError
 from volcasr_async.sources import AudioFile
 
+_BESIDE = re.compile(r"(?:-(?:wal|shm|journal|seq|lock))*")
+"""What the names of files beside a journal end with; a recording may begin like the journal."""
 _RESULT = re.compile(rf".*-[0-9a-f]{{16}}\.(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})")
 """The file name of a result of a batch."""
 
@@ -33,7 +35,7 @@ class _Folder(Struct):
 class Directory:
     """The files of a directory, as the list of a batch.
 
-    Files of the batch are left out and not counted. Their paths begin with one of *own*, or they are results in *output*.
+    Files of the batch are left out and not counted. They are *own*, or beside one of these, or results in *output*.
     Symbolic links to directories are not followed, so loops of links are harmless.
     """
 
@@ -125,12 +127,16 @@ class Directory:
             names.sort()
         return found
 
+    def _is_own(self, path: str) -> bool:
+        """Return whether a path is the journal, one of the files beside it, or the failures file."""
+        return any(path.startswith(own) and _BESIDE.fullmatch(path, len(own)) for own in self._own)
+
     def _place(self, entry: os.DirEntry[str], real: str, found: _Folder) -> None:
         path = os.path.join(real, entry.name)  # noqa: PTH118 - a Path for each of a hundred thousand takes a second
         if entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and path != self._output:
                 found.folders.append(entry.name)
-        elif path.startswith(self._own) or (real == self._output and _RESULT.fullmatch(entry.name)):
+        elif self._is_own(path) or (real == self._output and _RESULT.fullmatch(entry.name)):
             return  # its journal, its failures file, or a result of an earlier run
         elif kind_by_name(entry.name) is not None:
             found.hidden.append(entry.name)

@@ -53,7 +53,8 @@ def find_column(lines: list[str]) -> str | None:
 
 def _header_column(lines: list[str]) -> str | None:
     """Find a header among the usual ones."""
-    if len(lines) < 2 or _exists(lines[0]):  # `find media` begins with the directory itself
+    if len(lines) < 2 or _exists(lines[0]) or lines[1].startswith(f"{lines[0]}/"):
+        # `find media` begins with the directory itself; the list may be used from another one.
         return None
     second = row_separator(lines[1])
     for separator in SEPARATORS:
