@@ -121,6 +121,22 @@ async def test_a_slow_stream_holds_up_no_other_job() -> None:
     assert all(stream.closed for stream in slow)
 
 
+@pytest.mark.parametrize("stalled", [2, 9])
+async def test_stalled_streams_leave_links_their_turn(stalled: int) -> None:
+    """Also where there are more of them than jobs are prepared ahead."""
+    slow = [Chunks() for _ in range(stalled)]
+    items: list[Any] = [*(stream.source(f"slow {i}") for i, stream in enumerate(slow)), *links(3)]
+    done: list[str] = []
+    limits = Limits(qps=None, concurrency=1)
+    async with client(Simulator(processing_time=1), limits=limits) as asr, asr.batch(items) as batch:
+        with anyio.fail_after(60):
+            async for outcome in batch:
+                done.append(outcome.job.name)
+                if len(done) == 3:
+                    break
+    assert sorted(done) == links(3)
+
+
 async def test_streams_keep_the_order_of_the_list() -> None:
     """Streams whose first bytes come at once are sent as they stand in the list."""
     streams = [Chunks() for _ in range(6)]

@@ -30,7 +30,8 @@ class Armer:
 
     Jobs that need no room for their upload, and local files that do, stand in two queues. So links are armed while a file
     waits for room. The order within each queue is the order of the list. The older head of the two goes first, unless a
-    file waits for room. The first bytes of streams are awaited beside the queues: one that is slow holds up no other job.
+    file waits for room. The first bytes of streams are awaited beside the queues, of `2 * workers` at the most. So streams that
+    are slow hold up no link, and files only when there are more of them.
 
     *armed* is called when there is more on the board, *fail* where a job cannot be sent.
     """
@@ -53,6 +54,7 @@ class Armer:
         self._files: deque[tuple[int, Flight]] = deque()
         self._links_wanted, self._files_wanted = Signal(), Signal()
         self._arming = 0
+        self._opening = 0
         self._waits_for_room = False
         self._error: Exception | None = None
         self.rooms: Rooms = Rooms(session.budget)
@@ -62,7 +64,7 @@ class Armer:
     @property
     def left(self) -> int:
         """How many are not on the board yet."""
-        return len(self._links) + len(self._files) + self._arming
+        return len(self._links) + len(self._files) + self._arming + self._opening
 
     def enlist(self, flight: Flight) -> None:
         """Take in a job that has to be submitted."""
@@ -134,7 +136,7 @@ class Armer:
                 continue
             self._links_wanted.set()
             flight = place[1]
-            if isinstance(flight.job.source, AudioStream) and not flight.is_prepared:
+            if _is_unopened(flight):
                 streams.start_soon(reported, self._broke, self._open_stream, place)
             elif not flight.is_prepared and not await self._prepare(flight):
                 self._ended()
@@ -145,13 +147,14 @@ class Armer:
     async def _open_stream(self, place: tuple[int, Flight]) -> None:
         """Await the first bytes of a stream, then put it back into its place in the queue of files."""
         flight = place[1]
-        if not await self._prepare(flight):
-            self._ended()
-            return
-        self._opened[id(flight)] = flight
-        self._arming -= 1
-        insort(self._files, place, key=itemgetter(0))
-        self._files_wanted.set()
+        is_ready = await self._prepare(flight)
+        self._opening -= 1
+        if is_ready:
+            self._opened[id(flight)] = flight
+            insort(self._files, place, key=itemgetter(0))
+        else:
+            self._armed()
+        self._wake()
 
     async def close_stream(self, flight: Flight) -> None:
         """Close the stream of a job, if it was opened. The generator is the caller's, and may raise anything."""
@@ -170,7 +173,8 @@ class Armer:
     def _next_links(self) -> list[Flight]:
         """Take the links that go before the first file: all of them while a file waits for room."""
         flights: list[Flight] = []
-        first_file = self._files[0][0] if self._files and not self._waits_for_room else math.inf
+        is_held = self._waits_for_room or self._waits_for_streams
+        first_file = self._files[0][0] if self._files and not is_held else math.inf
         while self._links and self._links[0][0] < first_file and self._free > 0:
             flights.append(self._links.popleft()[1])
             self._arming += 1
@@ -178,10 +182,22 @@ class Armer:
 
     def _next_file(self) -> tuple[int, Flight] | None:
         """Take the first file and its place, unless links go before it."""
-        if not self._files or self._free <= 0 or (self._links and self._links[0][0] < self._files[0][0]):
+        if not self._files or self._waits_for_streams:
             return None
-        self._arming += 1
+        if self._links and self._free > 0 and self._links[0][0] < self._files[0][0]:
+            return None
+        if _is_unopened(self._files[0][1]):
+            self._opening += 1
+        elif self._free > 0:
+            self._arming += 1
+        else:
+            return None
         return self._files.popleft()
+
+    @property
+    def _waits_for_streams(self) -> bool:
+        """Whether the first file is a stream that cannot be opened before another has brought its first bytes."""
+        return bool(self._files) and _is_unopened(self._files[0][1]) and self._opening >= self._ahead
 
     @property
     def _free(self) -> int:
@@ -241,3 +257,8 @@ class Armer:
             self._board.arm(flight)
         self._arming -= len(flights)
         self._armed()
+
+
+def _is_unopened(flight: Flight) -> bool:
+    """Return whether a job is a stream whose first bytes were not read yet."""
+    return isinstance(flight.job.source, AudioStream) and not flight.is_prepared
