@@ -21,6 +21,7 @@ from volcasr_async.editions import Edition
 from volcasr_async.probe import probe, verdicts
 from volcasr_async.probe.admission import admit
 from volcasr_async.probe.atoms import read_atoms
+from volcasr_async.probe.mpeg import read_mpeg
 from volcasr_async.probe.signatures import SIGNATURE_BYTES
 from volcasr_async.probe.window import Window
 from volcasr_async.testing import Simulator, make_wav
@@ -424,3 +425,20 @@ def test_an_mp4_with_a_tag_behind_it_or_an_atom_without_length_is_whole() -> Non
         atoms = read_atoms(Window(io.BytesIO(data)))
         assert (atoms.has_index, atoms.missing) == (True, 0)
     assert read_atoms(Window(io.BytesIO(start[:-100]))).missing == 100
+
+
+def test_aac_of_a_broadcast_is_no_damage() -> None:
+    """It begins within a frame, or is in LOAS, and only its name tells what it is."""
+    frame = bytes.fromhex("fff15080057ffc") + bytes(36)
+    for data in (bytes(range(1, 41)) + frame * 100, b"\x56\xe0\x20" + bytes(range(200)) * 9):
+        assert probe(AudioBytes(data=data, name="radio.aac")).damage is None
+
+
+def test_an_mp3_behind_two_tags_has_frames() -> None:
+    """An editor wrote a tag with a picture of half a megabyte in front of the one that was there."""
+    picture = b"ID3\x03\x00\x00" + bytes([0, 32, 0, 0]) + bytes(32 << 14)
+    small = b"ID3\x03\x00\x00" + bytes([0, 0, 1, 0]) + bytes(128)
+    frame = b"\xff\xfb\x90\xc4" + bytes(413)
+    found = read_mpeg(Window(io.BytesIO(picture + small + frame * 9)))
+    assert found is not None
+    assert found.begin == len(picture) + len(small)

@@ -51,3 +51,12 @@ def test_the_length_of_recordings_in_a_row_is_not_told(seconds: int) -> None:
     found = probe(opus(seconds, serial=1) + opus(seconds, serial=2))
     assert (found.codec, found.duration_s) == ("opus", None)
     assert "it is several recordings in a row, so its length is not known" in found.problems
+
+
+def test_a_short_recording_of_a_running_stream_is_whole() -> None:
+    """Its only page with sound counts from the beginning of the stream: how long it is stands nowhere."""
+    head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 0, 16000, 0, 0)
+    tags = page(b"OpusTags" + bytes(50), granule=0, serial=7)
+    sound = page(bytes(3000), granule=100 * 48000, serial=7, flags=4)
+    found = probe(page(head, granule=0, serial=7, flags=2) + tags + sound)
+    assert (found.duration_s, found.damage) == (None, None)

@@ -13,8 +13,11 @@ MOST_MISSING = 0.02
 
 _AGAIN = "Download or copy it again"
 _EXPORT = "Open it in a player, and export or convert it again"
-_OWN = frozenset({"wav", "ogg", "spx", "amr", "aac"})
-"""Containers whose headers are read here, so that an unreadable one is not for lack of an extra."""
+_OWN = frozenset({"wav", "ogg", "spx", "amr"})
+"""Containers whose headers are read here, so that an unreadable one is not for lack of an extra.
+
+AAC is none of them: a recording of a broadcast begins within a frame, or is in LOAS.
+"""
 
 
 def find_damage(window: Window, container: str, header: Header | None) -> Damage | None:

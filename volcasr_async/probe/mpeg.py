@@ -31,7 +31,9 @@ class MpegAudio(Struct, frozen=True):
 
 def read_mpeg(window: Window) -> MpegAudio | None:
     """Find the first frames of an MP3, behind its tag; `None` where there are none in the first 256 KiB."""
-    begin = tag_bytes(window.read_at(0, 10))
+    begin = 0
+    while begin < window.size and (size := tag_bytes(window.read_at(begin, 10))):  # editors write a second one in front
+        begin += size
     at = find_frames(window.read_at(begin, _SCANNED_BYTES))
     if at is None:
         return None

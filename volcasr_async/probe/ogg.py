@@ -75,7 +75,10 @@ def _duration(stream: _Stream, begun: int, ended: int) -> float | None:
     hz = stream.clock_hz
     if hz is None:
         return None
-    seconds = max(ended - (begun if begun > _LATE_S * hz else stream.skipped), 0) / hz
+    is_late = begun > _LATE_S * hz
+    if is_late and ended <= begun:  # a single page with sound: nothing says when it began
+        return None
+    seconds = max(ended - (begun if is_late else stream.skipped), 0) / hz
     return seconds if seconds < LONGEST_S else None
 
 
