@@ -220,3 +220,15 @@ def test_a_list_that_is_the_unfinished_failures_file(volcasr: Caller, service: S
     end = volcasr("batch", part, "-o", "out")
     assert end.status == 2
     assert part.read_text() == '{"source": "media/a.wav"}\n'
+
+
+def test_a_hidden_directory_is_counted(volcasr: Caller, service: Simulator, media: Path) -> None:
+    """It is not searched, and the summary says so."""
+    for name in FAILED:
+        (media / name).unlink()
+    (media / ".old").mkdir()
+    (media / ".old" / "x.wav").write_bytes(WAV)
+    end = volcasr("batch", media, "-o", "out", "--recursive", *FAST)
+    assert end.status == 0
+    assert "2 directories" in end.err  # this one, and the symbolic link
+    assert not any(".old" in key for key in keys(Path("out")))

@@ -29,7 +29,8 @@ class _Folder(Struct):
     folders: list[str]
     hidden: list[str]
     special: list[str]
-    links: list[str]
+    left_out: list[str]
+    """Directories that are not searched: hidden ones, and symbolic links."""
 
 
 class Directory:
@@ -112,7 +113,7 @@ class Directory:
         return self._defaults.job.job(source) if self._defaults.job.fields else source
 
     def _note(self, path: Path, found: _Folder) -> None:
-        for kind, names in (("special", found.special), ("directory", found.links)):
+        for kind, names in (("special", found.special), ("directory", found.left_out)):
             for name in names:
                 self._skipped.add(path / name, kind)
         for name in found.hidden:
@@ -134,14 +135,16 @@ class Directory:
     def _place(self, entry: os.DirEntry[str], real: str, found: _Folder) -> None:
         path = os.path.join(real, entry.name)  # noqa: PTH118 - a Path for each of a hundred thousand takes a second
         if entry.is_dir(follow_symlinks=False):
-            if not entry.name.startswith(".") and path != self._output:
+            if entry.name.startswith("."):
+                found.left_out.append(entry.name)
+            elif path != self._output:
                 found.folders.append(entry.name)
         elif self._is_own(path) or (real == self._output and _RESULT.fullmatch(entry.name)):
             return  # its journal, its failures file, or a result of an earlier run
         elif kind_by_name(entry.name) is not None:
             found.hidden.append(entry.name)
         elif entry.is_dir():
-            found.links.append(entry.name)
+            found.left_out.append(entry.name)
         elif entry.is_file() or entry.is_symlink():  # a dangling link becomes a failure when it is opened
             found.files.append(entry.name)
         else:
