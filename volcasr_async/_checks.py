@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from volcasr_async.errors import InputError
@@ -36,9 +34,3 @@ def type_of(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__} itself: write {value.__name__}(...)"
     return type(value).__name__
-
-
-def suggestion(value: str, names: Iterable[str]) -> str:
-    """Return a question with the closest of these names, or an empty string."""
-    found = difflib.get_close_matches(value.lower(), list(names), n=1)
-    return f'. Did you mean "{found[0]}"?' if found else ""
