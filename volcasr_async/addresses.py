@@ -10,14 +10,14 @@ from urllib.parse import unquote, urlsplit
 
 _CARRIER = IPv4Network("100.64.0.0/10")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_PRIVATE_DOMAINS = (*("local", "internal", "localdomain", "lan", "home", "home.arpa", "corp", "intranet", "private"),)
+_PRIVATE_DOMAINS = ("local", "internal", "localdomain", "lan", "home", "home.arpa", "corp", "intranet", "private")
 """Domains that no public name server has (RFC 6762, RFC 8375, ICANN 2024), and what routers and companies use."""
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _DOTS = str.maketrans("。．｡", "...")
 
 
 def unreachable_reason(url: str) -> str | None:
-    """Return why nobody outside can reach the host of *url*, as the end of a sentence; `None` for a public host."""
+    """Return why the service cannot reach the host of *url*, as the end of a sentence; `None` for a public host."""
     return host_reason(urlsplit(url).hostname or "")
 
 
@@ -79,7 +79,7 @@ def _number(part: str) -> int:
 
 def _address_reason(address: IPv4Address | IPv6Address) -> str | None:
     if address.is_unspecified or (isinstance(address, IPv4Address) and int(address) < 1 << 24):
-        return "is no address of a machine"
+        return "is not the address of a machine"
     if address.is_loopback:
         return "is an address of this machine"
     if address.is_link_local:

@@ -23,7 +23,7 @@ from volcasr_async.batch import Batch
 from volcasr_async.batch.feed import Input
 from volcasr_async.credentials import Credentials
 from volcasr_async.editions import Edition, EditionName
-from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, poll_from
+from volcasr_async.environment import base_url_of, credentials_from, poll_from
 from volcasr_async.errors import (
     BudgetFull,
     InputError,
@@ -91,7 +91,7 @@ class VolcASR:
             http=http,
             observe=observe,
         )
-        base = checked_base_url(base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
+        base = base_url_of(base_url, os.environ)
         cluster = os.environ.get("VOLCASR_CLUSTER")
         chosen = as_edition(edition, cluster=cluster) if edition is not None else None
         self._limits, self._grace = limits, retry.grace

@@ -17,6 +17,12 @@ SUFFIXES = {
 }  # fmt: skip
 """Containers by suffix. Names are the service's own where it has one (`audio.format`), else the usual one."""
 
+# What the service's tables list for `audio.format` (doc 2606791, 2026-09), and `raw` from doc 1354868.
+V3_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm", "spx", "amr", "aac", "m4a"})
+# doc 1631584: PCM, WAV, MP3, OGG OPUS. doc 2608628 lists more values; m4a, flac and webm are reported to fail.
+FLASH_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm"})
+V1_FORMATS = frozenset({"raw", "wav", "ogg", "mp3", "mp4"})  # doc 80820
+
 _MARKS = {
     b"fLaC": "flac",
     b"#!AMR": "amr",

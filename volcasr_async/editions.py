@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from volcasr_async._checks import check_bool
+from volcasr_async.containers import FLASH_FORMATS, V1_FORMATS, V3_FORMATS
 from volcasr_async.errors import InputError
 from volcasr_async.spelling import spell_resource
 
@@ -15,12 +16,6 @@ HOUR_S = 3600.0
 KEEPS_S = 24 * HOUR_S
 """How long the service keeps a result (v1: doc 80820, 2024-08; standard and idle: reported, 2026-09)."""
 MB = 1_000_000
-
-# What the service's tables list for `audio.format` (doc 2606791, 2026-09), and `raw` from doc 1354868.
-V3_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm", "spx", "amr", "aac", "m4a"})
-# doc 1631584: PCM, WAV, MP3, OGG OPUS. doc 2608628 lists more values; m4a, flac and webm are reported to fail.
-FLASH_FORMATS = frozenset({"raw", "wav", "mp3", "ogg", "pcm"})
-V1_FORMATS = frozenset({"raw", "wav", "ogg", "mp3", "mp4"})  # doc 80820
 
 
 class Standard(Struct, frozen=True, tag="standard", tag_field="name"):

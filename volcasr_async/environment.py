@@ -61,6 +61,11 @@ def poll_from(environ: Mapping[str, str]) -> PollPolicy:
     return PollPolicy(**said)
 
 
+def base_url_of(given: str | None, environ: Mapping[str, str]) -> str:
+    """Return the base URL that is used: *given*, else that of the environment, else the service's own."""
+    return checked_base_url(given or environ.get("VOLCASR_BASE_URL") or BASE_URL)
+
+
 def checked_base_url(url: str) -> str:
     """Take the base URL: https, or http to this machine; credentials would travel in the clear otherwise."""
     try:

@@ -10,13 +10,13 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from volcasr_async.containers import SUFFIXES
+from volcasr_async.containers import SUFFIXES, V1_FORMATS, V3_FORMATS
 from volcasr_async.errors import InputError
 
 INVISIBLE = (
     "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Characters that nobody sees: byte order mark, zero-width characters, marks of the writing direction."""
+"""Invisible characters: byte order mark, zero-width characters, marks of the writing direction."""
 _EDGES = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + INVISIBLE
 _ENCLOSING = {("<", ">"), ('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("「", "」")}
 _SHOWN = 60  # characters of a rejected value
@@ -56,42 +56,9 @@ def _fold(text: str) -> str:
 
 # ---- languages ----
 
-LANGUAGES = (
-    *(
-        "zh-CN",
-        "en-US",
-        "ja-JP",
-        "id-ID",
-        "es-MX",
-        "pt-BR",
-        "de-DE",
-        "fr-FR",
-        "ko-KR",
-        "fil-PH",
-        "ms-MY",
-        "th-TH",
-        "ar-SA",
-    ),
-    *("it-IT", "bn-BD", "el-GR", "nl-NL", "ru-RU", "tr-TR", "vi-VN", "pl-PL", "ro-RO", "ne-NP", "uk-UA", "yue-CN"),
-)
-"""Codes of standard, idle and flash (doc 2606791, 2026-09)."""
 V1_LANGUAGES = (
-    *(
-        "zh-CN",
-        "en-US",
-        "cant",
-        "sc",
-        "zh_shanghai",
-        "ja-JP",
-        "ko-KR",
-        "fr-FR",
-        "es-MX",
-        "pt-BR",
-        "id-ID",
-        "ru-RU",
-        "ms-MY",
-    ),
-)
+    "zh-CN", "en-US", "cant", "sc", "zh_shanghai", "ja-JP", "ko-KR", "fr-FR", "es-MX", "pt-BR", "id-ID", "ru-RU", "ms-MY",
+)  # fmt: skip
 """Codes of v1 (doc 80820, 2024-08)."""
 
 # Names in English, in the language itself and in Chinese; ISO 639 codes; codes of countries where other services use them.
@@ -129,6 +96,8 @@ _DIALECTS = {
 }
 _V1_ONLY = {"cant": _NAMES["yue-CN"] + " yue-CN", **_DIALECTS}
 _OTHER_DIALECTS = {"dialect": "hokkien minnan nan 闽南语 闽南话 shaanxi 陕西话 陕西方言"}
+LANGUAGES = tuple(_NAMES)
+"""Codes of standard, idle and flash (doc 2606791, 2026-09)."""
 _LANGUAGES = _aliases(_NAMES)
 _LANGUAGES_OF_V1 = {k: v for k, v in _LANGUAGES.items() if v != "yue-CN"} | _aliases(_V1_ONLY)
 _UNNAMED_DIALECTS = _aliases(_DIALECTS | _OTHER_DIALECTS)
@@ -219,7 +188,7 @@ def spell_format(value: str) -> str:
     kind, slash, subtype = text.partition(";")[0].strip().partition("/")
     name = _FORMATS.get(_fold(subtype if slash and kind in ("audio", "video", "application") else text))
     if name is None:
-        taken = sorted({"raw", "wav", "mp3", "ogg", "pcm", "spx", "amr", "aac", "m4a", "mp4"})
+        taken = sorted(V3_FORMATS | V1_FORMATS)
         raise InputError(
             f"format={value!r:.{_SHOWN}} is not an audio format. {advise_closest(text, taken, noun='formats')}"
         )

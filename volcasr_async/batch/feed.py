@@ -97,7 +97,7 @@ def key_of(item: Item) -> str:
 
 
 def is_nameless(item: Item) -> bool:
-    """Tell whether only its size tells it from others, so that no journal could."""
+    """Return whether an item has no key that a later run would find again."""
     if isinstance(item, Job) and item.key is not None:
         return False
     source = item.source if isinstance(item, Job) else item

@@ -221,7 +221,7 @@ class Intake:
         if not self._engine.recorder.records:
             return None
         if is_nameless(item):
-            raise InputError("a journal knows a recording by its name: give this one a key, Job(source, key=...)")
+            raise InputError("a journal finds a recording by its key: give this one a key, Job(source, key=...)")
         if isinstance(item, str) and self._usual is not None:
             flight.fingerprint = self._usual
             condition = self._engine.recorder.condition

@@ -23,7 +23,7 @@ from volcasr_async.cli.proxies import used_proxy
 from volcasr_async.cli.texts import decoded
 from volcasr_async.credentials import ApiKey, AppKey, Credentials
 from volcasr_async.editions import AucV1, Edition
-from volcasr_async.environment import BASE_URL, checked_base_url, credentials_from, takes_private_links
+from volcasr_async.environment import base_url_of, credentials_from, takes_private_links
 from volcasr_async.job import as_edition
 from volcasr_async.keys import checked_key
 from volcasr_async.models import Task
@@ -81,16 +81,14 @@ class Connection(Struct, frozen=True, kw_only=True):
 
         show_log(verbose=self.verbose)
         known = who if who is not None or self.credentials is None else read_credentials(self.credentials)
-        used_proxy(
-            checked_base_url(self.base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
-        )  # refuses one that is broken
+        used_proxy(base_url_of(self.base_url, os.environ))  # refuses one that is broken
         http = chosen_engine(self.engine)
         return VolcASR(known, base_url=self.base_url, limits=limits or Limits(), http=http, **more)
 
     @property
     def takes_private_links(self) -> bool:
         """Whether the service is in a private network, as the simulator is."""
-        base_url = checked_base_url(self.base_url or os.environ.get("VOLCASR_BASE_URL") or BASE_URL)
+        base_url = base_url_of(self.base_url, os.environ)
         return takes_private_links(urlsplit(base_url).hostname or "")
 
     def who(self) -> Credentials:

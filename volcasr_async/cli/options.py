@@ -8,7 +8,8 @@ import typer
 from msgspec import Struct
 
 from volcasr_async.cli.flags import completing, flags_of
-from volcasr_async.editions import EDITION_NAMES, V3_FORMATS
+from volcasr_async.containers import V3_FORMATS
+from volcasr_async.editions import EDITION_NAMES
 from volcasr_async.errors import InputError
 from volcasr_async.job import Job
 from volcasr_async.sources import SourceLike
