@@ -7,7 +7,7 @@ import pytest
 from io_kit import client
 
 from volcasr_async import Job, Standard, TransportError, VolcASR
-from volcasr_async._session import Session, claimed
+from volcasr_async._session import Session
 from volcasr_async.models import Task
 from volcasr_async.testing import Fault, Simulator
 
@@ -35,12 +35,12 @@ async def test_a_submit_that_was_cut_off_may_have_arrived() -> None:
     async with client(Simulator(faults=[Fault("stall")])) as asr:
         session = session_of(asr)
         progress = session.begin(session.order(Job("https://example.com/a.mp3", request_id=ID)))
-        assert claimed(progress) is None
+        assert progress.presumed_task(at=0.0) is None
         turn = await session.budget.take()
         with anyio.move_on_after(1):
             await session.request(progress, None, turn)
         session.budget.give_back(turn)
         assert isinstance(progress.doubt, TransportError)
-        task = claimed(progress)
+        task = progress.presumed_task(at=0.0)
         assert task is not None
         assert task.id == ID

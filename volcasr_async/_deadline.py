@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import anyio
 
 from volcasr_async._clock import now
-from volcasr_async._session import claimed
 from volcasr_async._timeouts import Deadline
 from volcasr_async.errors import ServiceError, VolcASRError, WaitTimeout
 from volcasr_async.protocol.progress import Progress
@@ -25,14 +25,14 @@ async def within(limit: float, progress: Progress, work: Coroutine[Any, Any, _T]
         with deadline:
             return await work
     except anyio.get_cancelled_exc_class():
-        telemetry.abandoned(progress, claimed(progress), why="cancelled")
+        telemetry.abandoned(progress, progress.presumed_task(at=time.time()), why="cancelled")
         raise
     return None
 
 
 def timed_out(progress: Progress, limit: float) -> WaitTimeout:
     """Return the error of a passed deadline: its reason, whether anything was sent, and the task to wait for."""
-    task, order, cause = claimed(progress), progress.order, progress.last_error
+    task, order, cause = progress.presumed_task(at=time.time()), progress.order, progress.last_error
     job = order.job if order is not None else None
     reason = f" The last request failed: {cause}." if cause is not None else ""
     if task is not None:

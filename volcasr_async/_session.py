@@ -75,6 +75,7 @@ class Session:
         self._dialects: dict[Edition, Dialect] = {}
         self._accepted: dict[str, Task] = {}
         self._unanswered: dict[str, float] = {}
+        self._streams: dict[str, None] = {}
         self._submitting: PerLoop[dict[str, anyio.Event]] = PerLoop(dict)
 
     @property
@@ -126,23 +127,32 @@ class Session:
             yield None
             return
         if isinstance(progress.order.source, AudioStream):
-            if self._was_begun(progress.order.request_id):
-                # An earlier call with this job has the stream; this one follows its task, and can send nothing.
-                spent = StreamUpload(progress.order.source)
-                spent.resendable = False
-                yield spent
-                return
-            self.budget.check_line(progress.order.source.size)
-        progress.order, upload = await self.look(progress.order)
+            upload = await self._open_stream(progress)
+        else:
+            progress.order, upload = await self.look(progress.order)
         try:
             yield upload
         finally:
             if upload is not None:
                 await upload.aclose()
 
-    def _was_begun(self, request_id: str) -> bool:
-        """Return whether a call of this client submits this request id now, or did."""
-        return request_id in self._accepted or request_id in self._unanswered or request_id in self._submitting.get()
+    async def _open_stream(self, progress: Progress) -> Upload | None:
+        """Read the first bytes of a stream, unless an earlier call with the same job did.
+
+        The later call gets an upload that can send nothing: it follows the task of the earlier one.
+        """
+        order = progress.order
+        if order is None or not isinstance(order.source, AudioStream):
+            return None
+        if order.request_id in self._streams:
+            spent = StreamUpload(order.source)
+            spent.resendable = False
+            return spent
+        self.budget.check_line(order.source.size)
+        async with self._alone(order.request_id):  # a later call waits until this one submits
+            _remember(self._streams, order.request_id, None)
+            progress.order, upload = await self.look(order)
+        return upload
 
     def begin(self, order: Order) -> Progress:
         """Start a job's life."""
@@ -150,7 +160,7 @@ class Session:
         return Progress(self._dialect(order.edition), self.rules, order=order, due=at, since=at, began=at)
 
     def follow(self, task: Task, order: Order | None = None) -> Progress:
-        """Take up a task that may be old: its age decides how often it is queried."""
+        """Return the progress of a task that may be old: its age decides how often it is queried."""
         progress = Progress(self._dialect(task.edition), self.rules, order=order, at=time.time())
         progress.resume(task, now=now(), age=max(time.time() - task.submitted_at, 0.0))
         return progress
@@ -165,23 +175,31 @@ class Session:
         if order is None or progress.state != "submit":
             yield
             return
+        async with self._alone(order.request_id):
+            known = self._accepted.get(order.request_id)
+            if known is not None and known.edition == order.edition and not progress.sends:
+                progress.resume(known, now=now(), age=max(time.time() - known.submitted_at, 0.0))
+            elif (sent_at := self._unanswered.get(order.request_id)) is not None and progress.dialect.can_ask:
+                # An earlier call had no answer: the service may have it, also where queries denied that.
+                presumed = progress.dialect.claim(order, at=sent_at)
+                progress.verify(presumed, now=now(), may_submit=True, seconds=self.rules.retry.grace)
+            try:
+                yield
+            finally:
+                if progress.sends and progress.charged != "yes" and (progress.lost or progress.charged == "maybe"):
+                    _remember(self._unanswered, order.request_id, progress.sent_at)
+
+    @asynccontextmanager
+    async def _alone(self, request_id: str) -> AsyncIterator[None]:
+        """Wait until no other call of this event loop works on a request id, and keep others waiting meanwhile."""
         submitting = self._submitting.get()
-        while (other := submitting.get(order.request_id)) is not None:
+        while (other := submitting.get(request_id)) is not None:
             await other.wait()
-        known = self._accepted.get(order.request_id)
-        if known is not None and known.edition == order.edition and not progress.sends:
-            progress.resume(known, now=now(), age=max(time.time() - known.submitted_at, 0.0))
-        elif (sent_at := self._unanswered.get(order.request_id)) is not None and progress.dialect.can_ask:
-            # An earlier call was cut off before the answer: the service may have it.
-            presumed = progress.dialect.claim(order, at=sent_at)
-            progress.verify(presumed, now=now(), may_submit=True, seconds=self.rules.retry.grace)
-        ended = submitting[order.request_id] = anyio.Event()
+        ended = submitting[request_id] = anyio.Event()
         try:
             yield
         finally:
-            if progress.charged == "maybe" and progress.sends:
-                _remember(self._unanswered, order.request_id, progress.sent_at)
-            del submitting[order.request_id]
+            del submitting[request_id]
             ended.set()
 
     async def request(
@@ -312,11 +330,6 @@ def watched(
         return call
 
     return decorate
-
-
-def claimed(progress: Progress) -> Task | None:
-    """Return the task of a job that was accepted, or may have been; `None` where there is none, or nobody can name it."""
-    return progress.presumed_task(at=time.time())
 
 
 def _remember(memory: dict[str, _T], request_id: str, value: _T) -> None:

@@ -41,10 +41,10 @@ class StreamUpload:
         return bytes(head)
 
     async def pieces(self) -> AsyncGenerator[memoryview, None]:
-        """Bring the bytes, at most `PIECE_BYTES` at a time."""
+        """Yield the bytes, at most `PIECE_BYTES` at a time."""
         if not self.resendable:
             raise InputError(
-                f"{self.source.label} was sent before, a stream can be sent once: make a new AudioStream",
+                f"{self.source.label} was read before, a stream can be sent once: make a new AudioStream",
                 reason="usage",
             )
         self.resendable = False

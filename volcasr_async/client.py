@@ -17,7 +17,7 @@ from volcasr_async._budget import Budget, KeyBudget, Stats
 from volcasr_async._deadline import timed_out, within
 from volcasr_async._hints import Bell, Hints, called_back, paced
 from volcasr_async._recent import RECENT
-from volcasr_async._session import Defaults, Session, claimed, watched
+from volcasr_async._session import Defaults, Session, watched
 from volcasr_async._transport import MOST_CONNECTIONS, Door
 from volcasr_async.batch import Batch
 from volcasr_async.batch.feed import Input
@@ -192,7 +192,7 @@ class VolcASR:
             raise SubmitUncertain(
                 f"after {limit:g} s it is still not known whether {order.job.name} was accepted: {progress.last_error}",
                 job=order.job,
-                task=claimed(progress),
+                task=progress.presumed_task(at=time.time()),
             ) from progress.last_error
         raise timed_out(progress, limit)
 

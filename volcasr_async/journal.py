@@ -128,7 +128,7 @@ class Journal(Protocol):
 
 @runtime_checkable
 class KeepsTasks(Protocol):
-    """A journal whose `look_up` leaves out the tasks of delivered recordings, and which can return them for a replay."""
+    """A journal whose `look_up` leaves out the tasks of delivered recordings, and which can return them for a replay or a redo."""
 
     async def look_up_with_tasks(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Return what is known of these keys, with all tasks."""

@@ -21,6 +21,7 @@ from volcasr_async.batch.rooms import Rooms
 from volcasr_async.batch.signals import Signal, reported
 from volcasr_async.errors import VolcASRError
 from volcasr_async.job import Order
+from volcasr_async.protocol.progress import Progress
 from volcasr_async.sources import AudioStream, AudioUrl
 from volcasr_async.telemetry.log import AUDIO
 
@@ -226,21 +227,21 @@ class Armer:
             order = flight.progress.order if flight.progress is not None else None
             if order is None:
                 order = self._session.order(flight.job).named(self._recorder.request_id(flight))
-            order, flight.upload = await self._look(order)
+            if flight.progress is None:  # before the look: what is known of the request id must outlast its failure
+                flight.begin(self._session.begin(order))
+            order, flight.upload = await self._look(order, flight.under_way)
         except Exception as error:  # noqa: BLE001 - a job may hold anything
             await self._fail(flight, as_failure(flight.key, error))
             return False
-        if flight.progress is None:
-            flight.begin(self._session.begin(order))
         flight.under_way.order = order
         return True
 
-    async def _look(self, order: Order) -> tuple[Order, Upload | None]:
+    async def _look(self, order: Order, progress: Progress) -> tuple[Order, Upload | None]:
         """Look at local audio. The first bytes of a stream may take as long as the whole job."""
         limit = order.edition.patience_s if isinstance(order.source, AudioStream) else math.inf
         with anyio.move_on_after(limit):
             return await self._session.look(order)
-        raise timed_out(self._session.begin(order), limit)
+        raise timed_out(progress, limit)
 
     async def _launch(self, flights: list[Flight]) -> None:
         """Write down that these may be sent from now on; then they may."""

@@ -12,6 +12,7 @@ one request, and puts the job back on the board or brings its outcome. Where muc
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +24,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from volcasr_async._budget import Turn
 from volcasr_async._clock import now
 from volcasr_async._deadline import timed_out
-from volcasr_async._session import Session, claimed
+from volcasr_async._session import Session
 from volcasr_async._timeouts import Deadline
 from volcasr_async.batch.armer import Armer
 from volcasr_async.batch.board import Board
@@ -128,7 +129,7 @@ class Engine:
             return []
         flights = {id(flight): flight for flight in self.board.flights()} | self._charged
         known = [flight for flight in flights.values() if flight.under_way.charged_in_all != "no"]
-        return [(flight, claimed(flight.under_way) or flight.task_before) for flight in known]
+        return [(flight, flight.under_way.presumed_task(at=time.time()) or flight.task_before) for flight in known]
 
     def taken(self) -> None:
         """An outcome has reached the caller: its place is free."""

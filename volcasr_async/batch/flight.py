@@ -28,8 +28,8 @@ class Flight(Struct):
     """The digest of the credentials that an earlier run submitted it with, until this run submits it."""
     path: str | None = None
     """The absolute path of a local recording that is named by its path."""
-    may_be_repeated: bool = False
-    """Whether an earlier run lost the answer to a submit with this request id, before queries denied the task."""
+    denied_task: Task | None = None
+    """The task of a submit with this request id whose answer an earlier run lost, and which queries denied then."""
     is_replayed: bool = False
     """Whether its result was returned by an earlier run, and is returned again."""
     progress: Progress | None = None
@@ -41,9 +41,10 @@ class Flight(Struct):
         return self.progress is not None and (self.upload is not None or isinstance(self.job.source, AudioUrl))
 
     def begin(self, progress: Progress) -> None:
-        """Take the state machine, and tell it what the tasks before have cost."""
+        """Set `progress`, with the charge state of the tasks that it follows, and what was lost in an earlier run."""
         self.progress = progress
-        progress.lost = progress.lost or self.may_be_repeated
+        if self.denied_task is not None:
+            progress.lost, progress.sent_at = True, self.denied_task.submitted_at
         if self.before is not None:
             progress.charged_before = self.before.charged
 

@@ -54,7 +54,7 @@ class Intake:
     async def _place(self, items: list[Item]) -> None:
         """Take these in; a key is taken before it is looked up, so that nobody else works on it meanwhile."""
         keyed = list(self._unseen(items))
-        known = await self._engine.recorder.look_up([key for key, _ in keyed], all_tasks=self._replay)
+        known = await self._engine.recorder.look_up([key for key, _ in keyed], all_tasks=self._replay or self._redo)
         for key, item in keyed:
             self.read += 1
             entry = known.get(key)
@@ -109,6 +109,8 @@ class Intake:
         _check_path(flight, known, redo=self._redo)
         order = order.named(known.request_id)
         decision = decide(self._situation(flight, entry, order))
+        if decision.action == "skip" and self._replay:
+            flight.is_replayed, decision = True, Decision("deliver")
         await self._carry_out(decision, flight, known, order)
 
     async def _carry_out(self, decision: Decision, flight: Flight, known: Entry, order: Order) -> None:
@@ -117,9 +119,11 @@ class Intake:
         flight.account = known.account
         match decision.action:
             case "skip":
-                await self._skip(flight, known, order)
+                self.skipped += 1
+                engine.taken()
+                engine.settled(flight)
             case "submit":
-                flight.request_id, flight.may_be_repeated = known.request_id, known.task is not None
+                flight.request_id, flight.denied_task = known.request_id, known.task
                 engine.enlist(flight)
             case "submit again":
                 flight.before, flight.request_id = known, next_request_id(known.request_id)
@@ -141,16 +145,6 @@ class Intake:
                 )
             case "report uncertain":
                 await self._report_uncertain(flight, known, order)
-
-    async def _skip(self, flight: Flight, known: Entry, order: Order) -> None:
-        """Leave out a recording whose result was returned by an earlier run, or return that again."""
-        if self._replay:
-            flight.is_replayed = True
-            await self._deliver(flight, known, order)
-            return
-        self.skipped += 1
-        self._engine.taken()
-        self._engine.settled(flight)
 
     async def _report_uncertain(self, flight: Flight, known: Entry, order: Order) -> None:
         engine, before = self._engine, known.before
@@ -183,7 +177,7 @@ class Intake:
         )
 
     async def _deliver(self, flight: Flight, entry: Entry, order: Order) -> None:
-        """Bring what an earlier run left; where the file has lost it, the service may still have it."""
+        """Return what an earlier run left; where the file has lost it, the service may still have it."""
         kept = await self._engine.recorder.transcript(entry)
         if kept is not None:
             await self._engine.bring(flight, Done(flight.job, kept))

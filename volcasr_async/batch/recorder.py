@@ -39,7 +39,10 @@ class Recorder:
         return self._journal is not None
 
     async def look_up(self, keys: list[str], *, all_tasks: bool = False) -> dict[str, Entry]:
-        """Tell what is known of these keys, what was told just now included; *all_tasks* includes those of delivered results."""
+        """Return the rows of these keys, with the changes that were just noted.
+
+        *all_tasks* includes the tasks of delivered results, for a replay or a redo.
+        """
         if self._journal is None or not keys:
             return {}
         await self._journal.settle()
@@ -48,7 +51,7 @@ class Recorder:
         return await self._journal.look_up(keys)
 
     async def transcript(self, entry: Entry) -> Transcript | None:
-        """Bring a transcript that an earlier run left; `None` where it was lost."""
+        """Return a transcript that an earlier run left; `None` where it was lost."""
         kept = await self._journal.transcript(entry.key) if self._journal is not None else None
         if kept is None:
             return None
@@ -137,7 +140,7 @@ class Recorder:
             self._note(flight, "uncertain", progress.charged_before, error=error)
         else:
             # The task that was denied: if the service calls its id repeated in a later run, it had accepted it after all.
-            denied = progress.claimed_task(at=time.time()) if progress is not None else None
+            denied = progress.lost_task(at=time.time()) if progress is not None else None
             self._note(flight, state, "no", error=None if state == "planned" else error, task=denied)
 
     def restored(self, flight: Flight, before: Entry, error: VolcASRError | None) -> None:

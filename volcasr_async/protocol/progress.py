@@ -167,8 +167,8 @@ class Progress(Struct):
             return self.task
         return self.dialect.claim(self.order, at=self.sent_at or at)
 
-    def claimed_task(self, *, at: float) -> Task | None:
-        """Return the task that a submit without an answer would have, also if queries denied it since; else `None`."""
+    def lost_task(self, *, at: float) -> Task | None:
+        """Return the task of a submit whose answer was lost, even if queries denied it; else `None`."""
         if not self.lost or self.order is None or not self.dialect.can_ask:
             return None
         return self.dialect.claim(self.order, at=self.sent_at or at)
