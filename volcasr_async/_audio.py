@@ -22,15 +22,14 @@ from volcasr_async.probe.look import read_header
 from volcasr_async.probe.signatures import SIGNATURE_BYTES
 from volcasr_async.probe.window import Window, opened
 from volcasr_async.protocol.envelope import PIECE_BYTES
-from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream, LocalSource
 
 _BLOCK_BYTES = 3 * PIECE_BYTES
 _LONGEST_HEADER = 1 << 16
 """How many bytes of a stream are awaited at most before it is judged."""
 
 Piece = bytes | bytearray | memoryview
-Local = TypeVar("Local", AudioFile, AudioBytes)
-LocalSource = AudioFile | AudioBytes | AudioFileObject | AudioStream
+Reread = TypeVar("Reread", AudioFile, AudioBytes)
 
 
 class Upload(Protocol):
@@ -51,7 +50,7 @@ class Upload(Protocol):
         ...
 
     def pieces(self) -> AsyncGenerator[Piece, None]:
-        """Bring the bytes, at most `PIECE_BYTES` at a time; a piece is good until the next is asked for."""
+        """Yield the bytes, at most `PIECE_BYTES` at a time; a piece is good until the next is asked for."""
         ...
 
     async def aclose(self) -> None:
@@ -97,11 +96,11 @@ def _bytes_of_header(head: bytes, size: int) -> int:
     return min(tag_bytes(head) + HEAD_BYTES, _LONGEST_HEADER)
 
 
-class _Known(Generic[Local]):
+class _Known(Generic[Reread]):
     """A source with all that is known of it declared."""
 
-    def __init__(self, source: Local) -> None:
-        self.source: Local = source
+    def __init__(self, source: Reread) -> None:
+        self.source: Reread = source
 
     @property
     def container(self) -> str | None:

@@ -154,7 +154,7 @@ class FileObjectUpload:
         return self.source.format
 
     async def pieces(self) -> AsyncGenerator[memoryview, None]:
-        """Bring the bytes from the first, at most `PIECE_BYTES` at a time."""
+        """Yield the bytes from the first, at most `PIECE_BYTES` at a time."""
         reader, left = self._reader, self.size
         block = memoryview(bytearray(min(_BLOCK_BYTES, left)))
         while left:

@@ -32,8 +32,9 @@ def _new_id() -> str:
 class Job(Struct, frozen=True):
     """One thing to transcribe.
 
-    `source` is a link (`str`), a `Path`, `bytes`, or one of `AudioUrl`, `AudioFile`, `AudioBytes`, `AudioStream`; `edition` a value or a name, by default standard for a link and flash
-    for local audio. `key` names the job to the caller (default: the link without its query, or the path).
+    `source` is a link (`str`), a `Path`, `bytes`, a binary file object, or one of `AudioUrl`, `AudioFile`, `AudioBytes`,
+    `AudioFileObject` and `AudioStream`. `edition` is a value or a name, by default standard for a link and flash for local
+    audio. `key` names the job to the caller (default: the link without its query, or the path).
     `request_id` becomes the task's name at the service: the same id sent twice is one task and one charge (v3).
     `callback` is a URL that the service calls when the task has ended, `callback_data` what it passes on; neither is
     taken by flash. `uid` marks the end user towards the service.

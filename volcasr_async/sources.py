@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterable
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from msgspec import Struct
@@ -184,7 +184,8 @@ class AudioFileObject(_Audio, frozen=True):
 class AudioStream(_Audio, frozen=True):
     """A recording of *size* bytes that arrives in chunks of any size, say from a web request; never touches the disk.
 
-    Its first 4 KB are read before the call waits for its turn: they decide the container, and whether it is audio at all.
+    Its first 4 KB, or at most 64 KB where a tag or a long WAV header comes first, are read before the call waits for its turn.
+    They decide the container, and whether it is audio at all.
     It can be sent once: it is not sent again after its first bytes were read. `name` only names it.
     """
 
@@ -238,7 +239,9 @@ class _LeftBehind:
         raise InputError(_PICKLED, reason="usage")
 
 
-Source = AudioUrl | AudioFile | AudioBytes | AudioFileObject | AudioStream
+LocalSource = AudioFile | AudioBytes | AudioFileObject | AudioStream
+Local = TypeVar("Local", AudioFile, AudioBytes, AudioFileObject, AudioStream)
+Source = AudioUrl | LocalSource
 SourceLike = Source | str | PurePath | bytes | BinaryFile | UploadedFile
 
 
@@ -291,7 +294,7 @@ def _check_link(url: str) -> None:
 
 
 def _describe_unprintable(url: str) -> str:
-    """Say which character cannot be in a link, and where."""
+    """Return which character cannot be in a link, and where."""
     place, found = next((n, c) for n, c in enumerate(url) if c == " " or not c.isprintable())
     what = "an invisible character" if found in INVISIBLE else "a blank" if found.isspace() else "a control character"
     cure = "Remove it" if found in INVISIBLE else "Percent-encode it, or remove it"

@@ -143,7 +143,7 @@ class SqliteJournal:
             return await _whole(lambda: anyio.to_thread.run_sync(self._look_up, keys, True))
 
     async def transcript(self, key: str) -> tuple[bytes, str | None, bool] | None:
-        """Bring what was kept of a done job; `None` for none."""
+        """Return what was kept of a done job; `None` for none."""
         async with self._lock:
             return await _whole(lambda: anyio.to_thread.run_sync(self._transcript, key))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
 
 from volcasr_async.editions import HOUR_S, MB, Edition
 from volcasr_async.errors import InputError
@@ -13,11 +12,9 @@ from volcasr_async.probe.look import examine
 from volcasr_async.probe.verdicts import ADVISED_BYTES, is_too_large, is_too_long
 from volcasr_async.probe.window import Window
 from volcasr_async.probe.wire import described
-from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
+from volcasr_async.sources import Local
 
 _log = logging.getLogger("volcasr_async.audio")
-
-Local = TypeVar("Local", AudioFile, AudioBytes, AudioFileObject, AudioStream)
 
 
 def admit(window: Window, source: Local, edition: Edition) -> Local:

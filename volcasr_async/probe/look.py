@@ -18,9 +18,7 @@ from volcasr_async.probe.signatures import SIGNATURE_BYTES, Signature, cure_of, 
 from volcasr_async.probe.tags import read_tags
 from volcasr_async.probe.wav import read_wav
 from volcasr_async.probe.window import Exhausted, Window, opened
-from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
-
-Local = AudioFile | AudioBytes | AudioFileObject | AudioStream
+from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, LocalSource
 
 RAW = frozenset({"pcm", "raw"})
 _TAGGED = frozenset({"mp3", "m4a", "mp4", "flac", "wma", "aiff"})
@@ -48,7 +46,7 @@ def probe(source: AudioFile | AudioBytes | PurePath | str | bytes) -> Probe:
 
 
 def container_of(window: Window) -> str | None:
-    """Name the container by its bytes, those behind an ID3 tag where there is one: AAC and FLAC may have one too."""
+    """Return the container by its bytes, those behind an ID3 tag where there is one: AAC and FLAC may have one too."""
     head = window.read_at(0, HEAD_BYTES)
     begin = tag_bytes(head)
     return (begin and by_magic(window.read_at(begin, HEAD_BYTES))) or by_magic(head)
@@ -88,7 +86,7 @@ def _given(source: object) -> AudioFile | AudioBytes:
             )
 
 
-def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe:
+def examine(window: Window, source: LocalSource, *, needs_tags: bool = False) -> Probe:
     """Find out what *source* is, and whether it is to be sent. The one decision for `probe` and for what is sent.
 
     *window* shows its bytes, or only the first of them (`Window.of_head`). Where MP3, M4A and the like need the extra
@@ -119,8 +117,8 @@ def examine(window: Window, source: Local, *, needs_tags: bool = False) -> Probe
     return _damaged(_told(found, header), damage, insists=source.format is not None)
 
 
-def _inside(window: Window, head: bytes, source: Local, outside: str | None) -> str | None:
-    """Name the container by the bytes; a sync word alone does not outweigh the name of raw samples."""
+def _inside(window: Window, head: bytes, source: LocalSource, outside: str | None) -> str | None:
+    """Return the container by the bytes; a sync word alone does not outweigh the name of raw samples."""
     inside = container_of(window)
     is_raw = (source.format or outside) in RAW
     if is_raw and inside in _BY_SYNC and head[:3] != b"ID3" and not begins_with_frames(head):
@@ -128,11 +126,11 @@ def _inside(window: Window, head: bytes, source: Local, outside: str | None) -> 
     return "m4a" if (inside, outside) == ("mp4", "m4a") else inside
 
 
-def _name_of(source: Local) -> str:
+def _name_of(source: LocalSource) -> str:
     return source.label if isinstance(source, AudioFile | AudioFileObject) else source.name
 
 
-def _foreign(window: Window, head: bytes, source: Local, outside: str | None) -> Signature | None:
+def _foreign(window: Window, head: bytes, source: LocalSource, outside: str | None) -> Signature | None:
     """Find what is no audio. The caller's word that it is raw samples is last: they may begin with any bytes."""
     said = (source.rate, source.bits, source.channel)
     if source.format in RAW or source.codec is not None:
@@ -224,7 +222,7 @@ def _told(found: Probe, header: Header | None) -> Probe:
     )
 
 
-def _raw(given: Local, size: int) -> Header:
+def _raw(given: LocalSource, size: int) -> Header:
     """Tell what the caller said of bare samples; nothing is guessed unless one of the three was said."""
     if given.codec == "opus":
         return Header(codec="opus", rate=given.rate, channels=given.channel)

@@ -41,7 +41,7 @@ def read_mpeg(window: Window) -> MpegAudio | None:
 
 
 def begins_with_frames(data: bytes) -> bool:
-    """Tell whether *data* begins with whole frames in a row."""
+    """Return whether *data* begins with whole frames in a row."""
     at = 0
     for _ in range(_ROW):
         size = _frame_bytes(data[at : at + 4])
@@ -87,10 +87,10 @@ def _frame_bytes(head: bytes) -> int | None:
 
 def _promised(frame: bytes) -> int | None:
     """Read the length in bytes that an encoder writes into the first frame (Xing, Info or VBRI)."""
-    for mark, flags_at in ((b"Xing", 4), (b"Info", 4)):
+    for mark in (b"Xing", b"Info"):
         at = frame.find(mark, 4, 48)
         if at >= 0:
-            flags = int.from_bytes(frame[at + flags_at : at + 8], "big")
+            flags = int.from_bytes(frame[at + 4 : at + 8], "big")
             size_at = at + 8 + (4 if flags & 1 else 0)
             size = int.from_bytes(frame[size_at : size_at + 4], "big")
             return size if flags & 2 and size else None

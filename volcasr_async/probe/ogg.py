@@ -67,7 +67,7 @@ def read_ogg(window: Window) -> Header | None:
 
 
 def _begins_stream(page: _Page) -> bool:
-    """Tell whether a logical stream begins. Those of one recording begin before any other page; later ones are the next."""
+    """Return whether a logical stream begins. Those of one recording begin before any other page; later ones are the next."""
     return bool(page.flags & 2)
 
 

@@ -179,7 +179,7 @@ def _riff(head: bytes) -> Signature | None:
 
 
 def _iso(head: bytes) -> Signature | None:
-    """Tell images and old films from MP4; what may be audio is left to the container's name."""
+    """Recognize images and old films in an MP4; what may be audio is left to the container's name."""
     if head[4:8] == b"ftyp" and head[8:12] in _IMAGE_BRANDS:
         return Signature(_IMAGE_BRANDS[head[8:12]], "image")
     if head[4:8] in (b"moov", b"mdat", b"wide") and head[0] == 0:

@@ -54,7 +54,7 @@ def _verdict(probe: Probe, kind: type[Edition]) -> Verdict:
 
 
 def _against(probe: Probe, kind: type[Edition]) -> Iterator[tuple[str, str]]:
-    """Bring each reason with its cure."""
+    """Yield each reason with its cure."""
     if not probe.size:
         yield EMPTY, "record it again"
         return
@@ -73,12 +73,12 @@ def _against(probe: Probe, kind: type[Edition]) -> Iterator[tuple[str, str]]:
 
 
 def is_too_large(size: int, kind: type[Edition] | Edition) -> bool:
-    """Tell whether the edition takes no recording of *size* bytes: flash says "at most", the others say "less than"."""
+    """Return whether the edition takes no recording of *size* bytes: flash says "at most", the others say "less than"."""
     return size > kind.largest_bytes if kind.name == Flash.name else size >= kind.largest_bytes
 
 
 def is_too_long(seconds: float, kind: type[Edition] | Edition) -> bool:
-    """Tell whether the edition takes no recording of *seconds*: flash says "at most", the others say "less than"."""
+    """Return whether the edition takes no recording of *seconds*: flash says "at most", the others say "less than"."""
     return seconds > kind.longest_audio_s if kind.name == Flash.name else seconds >= kind.longest_audio_s
 
 
@@ -106,7 +106,7 @@ def _shorter(probe: Probe, kind: type[Edition]) -> str:
 
 
 def _doubts(probe: Probe, kind: type[Edition]) -> Iterator[str]:
-    """Bring what the documents leave open, or advise."""
+    """Yield what the documents leave open, or advise."""
     if kind is Flash and probe.size > ADVISED_BYTES:
         yield f"{probe.size / MB:.1f} MB is much inside a request: {ADVISED_BYTES // MB} MB at most are advised"
     yield from (warning for warning in probe.warnings if HOLDS not in warning)  # a wrong name harms nothing

@@ -156,13 +156,13 @@ def _there(found: _Chunks, data_at: int, window: Window) -> tuple[int, float, tu
 
 
 def _has_chunk(window: Window, at: int) -> bool:
-    """Tell whether a chunk begins at *at*: behind data of length 0, it means that there are no samples."""
+    """Return whether a chunk begins at *at*: behind data of length 0, it means that there are no samples."""
     head = window.read_at(at, 8)
     return head[:4] in _USUAL and int.from_bytes(head[4:], "little") <= window.size - at - 8
 
 
 def _wrapped(window: Window, form: _Format, data_at: int) -> str | None:
-    """Name the recording that stands in the place of samples."""
+    """Return the recording that stands in the place of samples."""
     if form.tag in _WRAPPED:
         return _WRAPPED[form.tag]
     inside = window.read_at(data_at, _INSIDE_BYTES)

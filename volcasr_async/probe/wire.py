@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from msgspec.structs import replace
 
 from volcasr_async.probe.facts import Header, Probe
-from volcasr_async.sources import AudioBytes, AudioFile, AudioFileObject, AudioStream
-
-Local = TypeVar("Local", AudioFile, AudioBytes, AudioFileObject, AudioStream)
+from volcasr_async.sources import Local
 
 _ONLY_BITS = 16  # the table's only value
 _CHANNELS = (1, 2)

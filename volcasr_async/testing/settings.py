@@ -37,7 +37,7 @@ class Setting(Generic[_T]):
 
 
 def unknown_setting(name: str, known: Iterable[str]) -> str:
-    """Say what is wrong with the name of a setting that there is not, with the closest name."""
+    """Return what is wrong with the name of a setting that there is not, with the closest name."""
     names = sorted(known)
     close = get_close_matches(name, names, 1)
     return f"{name!r} is no setting of a simulator" + (
