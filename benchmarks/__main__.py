@@ -18,12 +18,13 @@ from typing import Any
 from benchmarks.report import NOT_RUN, document, held, tables
 
 NAMES = ("exchanges", "jobs", "upload", "decode", "flight", "journal", "crowd", "batch", "imports")
-MORE = ("web",)  # only when asked for by name
+MORE = ("web", "segmenters")  # only when asked for by name
 LOAD = os.getloadavg()[0]
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _LIBRARIES = (
     *("volcasr-async", "httpx", "httpcore", "anyio", "msgspec", "aiohttp", "httpx-aiohttp", "pybase64", "httpx2"),
     *("requests", "aiolimiter", "aiometer", "pyreqwest", "orjson", "pydantic"),
+    *("rjieba", "budoux", "icu4py"),
 )
 
 
