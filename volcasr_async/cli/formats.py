@@ -13,10 +13,10 @@ from volcasr_async.cli.flags import completing, flags_of
 from volcasr_async.containers import by_name
 from volcasr_async.models import Transcript
 from volcasr_async.subtitles import FORMATS, Language, Layout, render
+from volcasr_async.subtitles.layout import SEGMENTERS
 
 _PANEL = "Subtitles and text"
 _LANGUAGES: dict[str, Language] = {"zh": "zh", "en": "en"}
-_SEGMENTERS = ("auto", "library", "rules")
 _TEMPORARY = "tmp"  # a file of that name is seldom a subtitle
 _TABLES = frozenset({"csv", "words-csv"})
 BOM = "\ufeff"
@@ -72,8 +72,8 @@ def _language(text: str) -> str:
 
 
 def _segmenter(text: str) -> str:
-    if text not in _SEGMENTERS:
-        message = f"words are found by {', '.join(_SEGMENTERS[:-1])} or {_SEGMENTERS[-1]}, not {text!r}"
+    if text not in SEGMENTERS:
+        message = f"words are found by {', '.join(SEGMENTERS[:-1])} or {SEGMENTERS[-1]}, not {text!r}"
         raise typer.BadParameter(message)
     return text
 
@@ -111,9 +111,9 @@ class LayoutFlags(Struct, frozen=True, kw_only=True):
     segmenter: Annotated[
         str | None,
         typer.Option(
-            metavar="|".join(_SEGMENTERS),
+            metavar="|".join(SEGMENTERS),
             parser=_segmenter,
-            autocompletion=completing(*_SEGMENTERS),
+            autocompletion=completing(*SEGMENTERS),
             help="What keeps Chinese words whole: the library of the extra [subtitles], or rules; by default the "
             "library where it is installed.",
             rich_help_panel=_PANEL,

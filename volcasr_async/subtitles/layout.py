@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -13,8 +13,9 @@ from volcasr_async.errors import InputError
 _WIDE_COLUMNS = 40  # 20 Chinese characters
 _NARROW_COLUMNS = 42
 _LEAST_COLUMNS = 10
-_SEGMENTERS = ("auto", "library", "rules")
 
+SegmenterName = Literal["auto", "library", "rules"]
+SEGMENTERS: tuple[SegmenterName, ...] = get_args(SegmenterName)
 
 Segmenter = Callable[[str], Iterable[int]]
 """What finds the words of a text: it gives the positions (in characters, as of a slice) where a word ends."""
@@ -39,7 +40,7 @@ class Layout(Struct, frozen=True, kw_only=True):
     shortest_s: float = 1.0
     longest_s: float = 7.0
     labels: bool = False
-    segmenter: Literal["auto", "library", "rules"] | Segmenter = "auto"
+    segmenter: SegmenterName | Segmenter = "auto"
 
     def __post_init__(self) -> None:
         if self.columns is not None and not _is_count(self.columns, _LEAST_COLUMNS):
@@ -51,7 +52,7 @@ class Layout(Struct, frozen=True, kw_only=True):
             raise InputError(f"Layout(lines={self.lines!r}) must be a whole number, at least 1")
         if not (_is_number(self.shortest_s) and _is_number(self.longest_s) and 0 <= self.shortest_s <= self.longest_s):
             raise InputError("Layout needs numbers of seconds, 0 <= shortest_s <= longest_s")
-        if not callable(self.segmenter) and self.segmenter not in _SEGMENTERS:
+        if not callable(self.segmenter) and self.segmenter not in SEGMENTERS:
             raise InputError(
                 f'Layout(segmenter={self.segmenter!r}) is not known; use "auto", "library", "rules" or a function'
             )
@@ -59,7 +60,7 @@ class Layout(Struct, frozen=True, kw_only=True):
             raise InputError("Layout(longest_s=...) must be at least 0.1 s, or nobody can read it")
 
     def limit(self, *, wide: bool) -> int:
-        """The widest line for text that is, or is not, set like Chinese; in columns."""
+        """Return the widest line for text that is, or is not, set like Chinese; in columns."""
         return self.columns or (_WIDE_COLUMNS if wide else _NARROW_COLUMNS)
 
 
