@@ -63,7 +63,7 @@ _FARTHEST = 200  # characters between two brackets that are looked at: no line i
 
 
 def bonds_of(text: str, *, limit: int, wide: bool, boundaries: Boundaries | None = None) -> dict[int, float]:
-    """Say how firmly *text* holds together at each position inside something that should not be cut.
+    """Return how firmly *text* holds together at each position inside something that should not be cut.
 
     The values are costs of ending a line there, all at least `HELD`. A group (a title in 《》, a quotation, English
     inside Chinese) holds together only if it is no wider than *limit*; a word or a number always.
@@ -76,20 +76,17 @@ def bonds_of(text: str, *, limit: int, wide: bool, boundaries: Boundaries | None
         bonds.update(dict.fromkeys(boundaries.inside(text), _IN_WORD))
     bonds.update(dict.fromkeys(_before_particles(text, boundaries), _PARTICLE))
     for start, end in _tokens(text, boundaries):
-        bonds.update(dict.fromkeys(range(start + 1, end + _reach(text, end)), _IN_TOKEN))
+        bonds.update(dict.fromkeys(range(start + 1, end), _IN_TOKEN))
+        if text[end - 1] == "·":  # between the parts of a name, which also holds what follows it
+            bonds[end] = _IN_TOKEN
     return bonds
 
 
 def _tokens(text: str, boundaries: Boundaries | None) -> Iterator[Span]:
     for pattern in _TOKENS:
         for match in pattern.finditer(text):
-            if boundaries is None or boundaries.may_begin(match.start()) or not _is_numeral(text[match.start()]):
+            if boundaries is None or boundaries.may_begin(match.start()) or text[match.start()] not in _NUMERALS:
                 yield match.span()
-
-
-def _reach(text: str, end: int) -> int:
-    """Give 1 where the token also holds what follows it: after the dot between the parts of a name."""
-    return 1 if text[end - 1] == "·" else 0
 
 
 def _before_particles(text: str, boundaries: Boundaries | None) -> Iterator[int]:
@@ -101,10 +98,6 @@ def _before_particles(text: str, boundaries: Boundaries | None) -> Iterator[int]
                 yield at
         elif boundaries.is_single(at):
             yield at
-
-
-def _is_numeral(char: str) -> bool:
-    return char in _NUMERALS
 
 
 def _groups(text: str, *, wide: bool) -> Iterator[Span]:
