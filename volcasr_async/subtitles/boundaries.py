@@ -16,11 +16,11 @@ class Boundaries(Struct, frozen=True):
     weak: frozenset[int] = frozenset()
 
     def may_begin(self, at: int) -> bool:
-        """Whether a word may begin at this position."""
+        """Return whether a word may begin at this position."""
         return at == 0 or at in self.ends
 
     def is_single(self, at: int) -> bool:
-        """Whether the character at this position is a word by itself."""
+        """Return whether the character at this position is a word by itself."""
         return self.may_begin(at) and at + 1 in self.ends
 
     def inside(self, text: str) -> Iterable[int]:

@@ -64,11 +64,11 @@ class Place(Struct, frozen=True, gc=False):
     boundaries: Boundaries | None
 
     def is_single(self, at: int) -> bool:
-        """Whether the character there is known to be a word by itself."""
+        """Return whether the character there is known to be a word by itself."""
         return self.boundaries is not None and self.boundaries.is_single(at)
 
     def may_be_single(self, at: int) -> bool:
-        """Whether the character there may be a word by itself."""
+        """Return whether the character there may be a word by itself."""
         return self.boundaries is None or self.boundaries.is_single(at)
 
     @property
@@ -78,13 +78,13 @@ class Place(Struct, frozen=True, gc=False):
 
 
 def cost_of(core: str, after: str, place: Place) -> float:
-    """What it costs to end a line between *core*, without its closing brackets, and *after*."""
+    """Return the cost of ending a line between *core*, without its closing brackets, and *after*."""
     cost = _cost_of_mark(core, after, spaced=place.spaced)
     return _cost_of_word(core, after, place) if cost is None else cost
 
 
 def _cost_of_mark(core: str, after: str, *, spaced: bool) -> float | None:
-    """What it costs to end a line after punctuation, or at the end; `None` where there is neither."""
+    """Return the cost of ending a line after punctuation, or at the end; `None` where there is neither."""
     last = core[-1:]
     if last == ".":
         return _cost_of_dot(core, after, spaced=spaced)
@@ -102,7 +102,7 @@ def _cost_of_dot(core: str, after: str, *, spaced: bool) -> float:
 
 
 def _cost_of_word(core: str, after: str, place: Place) -> float:
-    """What it costs to end a line between two words, or two Chinese characters."""
+    """Return the cost of ending a line between two words, or two Chinese characters."""
     last, first = core[-1], after[0]
     opens = after[:2] in OPENING or after.partition(" ")[0].lower() in JOINING_WORDS
     if not is_letter(last):
@@ -134,7 +134,7 @@ def _is_counted(after: str) -> bool:
 
 
 def _leans(last: str, place: Place) -> bool:
-    """Whether the Chinese before the place belongs to what follows it."""
+    """Return whether the Chinese before the place belongs to what follows it."""
     word = place.text[max(0, place.end - 2) : place.end]
     if word in LEANING_WORDS or (word[0] in _COUNTS and last in _MEASURES):
         return place.boundaries is None or place.boundaries.may_begin(place.end - 2)
@@ -144,7 +144,7 @@ def _leans(last: str, place: Place) -> bool:
 
 
 def _trails(first: str, after: str, place: Place) -> bool:
-    """Whether the Chinese after the place belongs to what stands before it."""
+    """Return whether the Chinese after the place belongs to what stands before it."""
     if first in PARTICLES or after[:2] in TRAILING or place.text[place.at - 1 : place.at + 1] in place.pairs:
         return True
     if place.boundaries is None:

@@ -174,7 +174,7 @@ def _best_cut(units: Sequence[Unit]) -> int:
 
 
 def _credit(pause_ms: int) -> float:
-    """What a pause, too short to end a cue by itself, takes off the cost of ending it there."""
+    """Return what a pause that is too short to end a cue takes off the cost of ending it there."""
     return min(4.0, max(0, pause_ms) / 150)
 
 

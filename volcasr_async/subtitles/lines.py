@@ -12,7 +12,7 @@ _COLUMNS_A_COST = 5.0  # how many columns of imbalance a better place to break i
 
 
 def fits(units: Sequence[Unit], limit: int, lines: int) -> bool:
-    """Whether the units can stand in that many lines of *limit* columns."""
+    """Return whether the units can stand in that many lines of *limit* columns."""
     width = width_of(units)
     if width <= limit:
         return True
@@ -70,10 +70,10 @@ def _best_break(units: Sequence[Unit], limit: int, lines: int) -> int:
 
 
 def _orphaned(width: int) -> float:
-    """What it costs that so little would stand on a line by itself."""
+    """Return the cost of a line with so little on it."""
     return 6.0 * max(0, _ORPHAN - width)
 
 
 def _is_number(row: Sequence[Unit]) -> bool:
-    """Whether a line is only digits: as a last one, several readers of SRT take it for the number of the next cue."""
+    """Return whether a line is only digits: as a last one, several readers of SRT take it for the number of the next cue."""
     return "".join(unit.text for unit in row).rstrip(" ").isdecimal()

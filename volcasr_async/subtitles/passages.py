@@ -39,9 +39,9 @@ class Passage(Struct, frozen=True):
 def passages_of(transcript: Transcript, *, marks: bool = False) -> list[Passage]:
     """Read a transcript into passages in which something is said, in the order in which they begin.
 
-    With *marks*, also those that have only punctuation. Without utterances the whole text is one passage. Times that are missing are taken from the words, from the
-    neighbours, from the recording's length, or estimated, in this order. Of two passages of one voice that overlap, the
-    earlier one ends when the later one begins.
+    With *marks*, also those that have only punctuation. Without utterances the whole text is one passage. Times that
+    are missing are taken from the words, from the neighbours, from the recording's length, or estimated, in this order.
+    Of two passages of one voice that overlap, the earlier one ends when the later one begins.
     """
     told = [
         (text, utterance)

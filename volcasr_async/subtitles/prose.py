@@ -73,7 +73,7 @@ def _turns(passages: Iterable[Passage], *, minutes: bool) -> list[Sequence[Passa
 
 
 def _breaks(paragraph: Sequence[Passage], passage: Passage, *, minutes: bool) -> bool:
-    """Whether the same voice begins a new line."""
+    """Return whether the same voice begins a new line."""
     if not minutes:
         return passage.voice == (None, None)
     pause = passage.start_ms - paragraph[-1].end_ms

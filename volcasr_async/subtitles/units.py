@@ -124,7 +124,7 @@ def _with_marks_held(units: list[Unit]) -> list[Unit]:
 
 
 def _classified(text: str) -> tuple[str | list[str], str]:
-    """Give the grapheme clusters of *text* and a letter for the kind of each."""
+    """Return the grapheme clusters of *text* and a letter for the kind of each."""
     if is_simple(text):
         return text, _with_starts(text, text.translate(_TABLE))
     clusters = graphemes(text)
@@ -133,7 +133,7 @@ def _classified(text: str) -> tuple[str | list[str], str]:
 
 
 def _with_starts(text: str, kinds: str) -> str:
-    """Let the dot of `.5` and `.NET` belong to what follows it, also right after Chinese."""
+    """Mark the dot of `.5` and `.NET` as opening, also right after Chinese."""
     if text.isascii():
         return kinds
     changed = list(kinds)
@@ -206,7 +206,7 @@ def _tear(clusters: str | list[str], kinds: str, start: int, cut: int) -> int:
 
 
 def finished(units: list[Unit]) -> list[Unit]:
-    """Let the last unit of a sentence end with what separates it from the next sentence."""
+    """Append to the last unit of a sentence what separates it from the next sentence."""
     last = units[-1]
     if last.blank or not separator(last.text):
         return units

@@ -42,7 +42,7 @@ _NARROW, _WIDE = _Columns("1"), _Columns("2")
 
 
 def is_simple(text: str) -> bool:
-    """Whether each code point of *text* is a grapheme cluster of its own (`False` may mean "not known")."""
+    """Return whether each code point of *text* is a grapheme cluster of its own (`False` may mean "not known")."""
     return _SIMPLE(text) is not None
 
 
@@ -98,16 +98,16 @@ def _cluster_columns(cluster: str, table: _Columns) -> int:
 
 
 def is_letter(char: str) -> bool:
-    """Whether it is a Chinese character, or kana."""
+    """Return whether it is a Chinese character, or kana."""
     return char.isalpha() and columns(char) == 2
 
 
 def is_wide(text: str) -> bool:
-    """Whether *text* is set like Chinese: with at least as many wide characters as words in letters."""
+    """Return whether *text* is set like Chinese: with at least as many wide characters as words in letters."""
     wide = text.translate(_NARROW).count("2")
     return wide > 0 and wide >= len(_WORD.findall(text))
 
 
 def is_chinese(text: str) -> bool:
-    """Whether *text* is Chinese rather than a language with letters, kana or hangul."""
+    """Return whether *text* is Chinese rather than a language with letters, kana or hangul."""
     return is_wide(text) and text.translate(_NARROW).count("2") > 4 * len(_OTHER_WIDE.findall(text))
