@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W_]")
 
 
 def is_spoken(text: str) -> bool:
-    """Return whether there is more in *text* than punctuation, blanks and what cannot be seen: a letter, a figure, an emoji."""
+    """Return whether *text* has a letter, a figure or an emoji: more than punctuation, blanks and the invisible."""
     return _WORD.search(text) is not None or any(category(char) in {"So", "Sc", "Co"} for char in text)
 
 
