@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, complain, plain
 from volcasr_async.cli.flags import completing
+from volcasr_async.cli.links import is_link
 from volcasr_async.cli.output import write_stdout
 from volcasr_async.cli.report import ReportFormat
 from volcasr_async.cli.stdin import is_pipe, refuse_twice, shown_source, spooled
@@ -109,7 +110,7 @@ def _looks(files: Iterable[str], said: dict[str, Any]) -> Iterator[tuple[str, Lo
 
 
 def _look(name: str, said: dict[str, Any]) -> Looked:
-    if "://" in name:
+    if is_link(name):
         raise InputError("this is a link, and probe looks at local files: download the recording first")
     if is_pipe(name):
         with spooled(name) as copy:

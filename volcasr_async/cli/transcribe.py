@@ -80,7 +80,7 @@ def transcribe(
     """
     import anyio
 
-    if connection.resource_id and edition is None and len({"://" in source for source in sources}) > 1:
+    if connection.resource_id and edition is None and len({is_link(source) for source in sources}) > 1:
         message = "--resource-id fits one edition, and links go through standard, local audio through flash"
         raise CommandError(message, "Name the edition too, or give links and files apart", status=WRONG_USAGE)
     refuse_twice(sources)
