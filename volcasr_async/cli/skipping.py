@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from volcasr_async.cli.listing import Item
+from volcasr_async.cli.words import counted
 from volcasr_async.containers import by_name
 from volcasr_async.job import Job
 from volcasr_async.probe.signatures import SIGNATURE_BYTES, find_signature
@@ -19,12 +20,12 @@ from volcasr_async.sources import AudioFile
 
 _EXAMPLES = 3
 _MEDIA = frozenset(
-    {".3gp", ".3gpp", ".ac3", ".aifc", ".ape", ".asf", ".au", ".avi", ".awb", ".dts", ".f4v", ".flv", ".m2ts", ".m4b"}
-    | {".m4r", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mpeg", ".mpg", ".mpga", ".mts", ".ogv", ".ogx", ".qcp", ".ra"}
-    | {".rm", ".rmvb", ".silk", ".slk", ".snd", ".ts", ".tta", ".vob", ".wmv", ".wv"}
+    {".3gp", ".3gpp", ".aifc", ".asf", ".avi", ".awb", ".dts", ".f4v", ".flv", ".m2ts"}
+    | {".m4r", ".m4v", ".mov", ".mp2", ".mpeg", ".mpg", ".mpga", ".mts", ".ogv", ".ogx", ".qcp", ".ra"}
+    | {".rm", ".rmvb", ".silk", ".slk", ".ts", ".vob", ".wmv"}
 )
 """Suffixes of recordings and videos that `containers` does not know."""
-_ALSO_TEXT = frozenset({".mts", ".ts", ".slk", ".snd", ".ra"})
+_ALSO_TEXT = frozenset({".mts", ".ts", ".slk", ".ra"})
 """Suffixes that other programs use for text, such as TypeScript."""
 _OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 _BESIDE_DATABASE = re.compile(r".+\.(?:db|sqlite3?)(?:-(?:wal|shm|journal|seq|lock))+")
@@ -76,7 +77,7 @@ class Skipped:
         if not self.count:
             return ""
         kinds = sorted(self._counts, key=lambda kind: (-self._counts[kind], list(_NOUNS).index(kind)))
-        parts = ", ".join(f"{self._counts[kind]:,} {_NOUNS[kind][self._counts[kind] != 1]}" for kind in kinds)
+        parts = ", ".join(counted(self._counts[kind], *_NOUNS[kind]) for kind in kinds)
         names = [name for kind in _NOUNS for name in self._names.get(kind, ())][:_EXAMPLES]
         more = self.count - len(names)
         examples = ", ".join(names) + (f", and {more:,} more" if more else "")
