@@ -13,7 +13,7 @@ import typer
 from cli_calls import ROOT, Caller, Port, readable
 
 from volcasr_async.cli.app import app
-from volcasr_async.cli.inputs import READ, WRITTEN
+from volcasr_async.cli.inputs import READ
 from volcasr_async.testing import Fault, Simulator, make_wav
 
 KEPT = json.dumps({"audio_info": {"duration": 1000}, "result": {"text": "好。"}})
@@ -228,6 +228,10 @@ def test_stdout_leads_into_what_is_read(tmp_path: Path, argv: list[str], port: P
     assert end.returncode == 2
     assert f"stdout goes to {name}, an input of this command" in end.stderr.decode()
     assert (tmp_path / name).read_bytes() == before
+
+
+WRITTEN = frozenset({"output", "output_dir", "failures"})
+"""Parameters whose values name files or directories that a command writes to."""
 
 
 def test_every_parameter_that_names_a_file_is_known() -> None:

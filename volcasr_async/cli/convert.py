@@ -41,10 +41,10 @@ def convert(
     say(f"{path}", colour="green")
 
 
-def _read(name: str) -> bytes:
+def _read(name: str) -> str:
     try:
         data = read_stdin() if name == "-" else Path(name).read_bytes()
-        return decoded(data).encode()
+        return decoded(data)
     except UnicodeDecodeError as error:
         raise CommandError(f"{shown_source(name)} is not UTF-8 text", "Save it as UTF-8", status=WRONG_USAGE) from error
     except OSError as error:

@@ -19,8 +19,6 @@ READ = frozenset(
     | {"credentials", "corpus", "context", "sensitive_words_filter"}
 )
 """Parameters whose values can name files that a command reads."""
-WRITTEN = frozenset({"output", "output_dir", "failures"})
-"""Parameters whose values name files or directories that a command writes to."""
 
 _Identity = tuple[int, int]
 

@@ -169,11 +169,7 @@ def only_known(found: Mapping[str, Any], kind: type[Struct]) -> None:
 def json_object(text: str, name: str) -> Mapping[str, Any]:
     """Read an object that is given as JSON, or in a file."""
     try:
-        data = (
-            text.encode()
-            if text.lstrip().startswith("{")
-            else decoded(Path(text.removeprefix("@")).read_bytes()).encode()
-        )
+        data = text if text.lstrip().startswith("{") else decoded(Path(text.removeprefix("@")).read_bytes())
         return msgspec.json.decode(data, type=dict[str, Any])
     except OSError as error:
         message = f"{text!r:.80} is neither a JSON object nor a file that can be read: {error.strerror}"

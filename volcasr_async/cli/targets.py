@@ -10,6 +10,7 @@ import typer
 from msgspec import Struct
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
+from volcasr_async.cli.formats import SUFFIXES
 from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.output import file_names, is_special, made_directory, refuse_to_replace
 
@@ -61,8 +62,8 @@ def planned_files(output: Target | None, sources: list[str], suffix: str, inputs
     """Return the path of each result. Raises `CommandError` if one cannot be written, or is one of the *inputs*."""
     if output is None:
         return [None] * len(sources)
-    if (single := as_file(output, inputs, len(sources))) is not None:
-        planned = [single]
+    if len(sources) == 1 and not output.is_directory:
+        planned = [output.path]
     else:
         _refuse_file(output, len(sources))
         planned = [output.path / name for name in file_names(sources, suffix)]
@@ -73,7 +74,7 @@ def planned_files(output: Target | None, sources: list[str], suffix: str, inputs
     return list(planned)
 
 
-def refuse_ambiguous(output: Target | None, suffixes: frozenset[str], count: int) -> None:
+def refuse_ambiguous(output: Target | None, count: int) -> None:
     """Raise `CommandError` for a missing path that could mean a file or a directory, for a command with several sources."""
     if output is None or output.is_directory or os.path.lexists(output.path):
         return
@@ -84,7 +85,7 @@ def refuse_ambiguous(output: Target | None, suffixes: frozenset[str], count: int
             f"Write {path}{os.sep} for a directory, or {path}.txt for a file",
             status=WRONG_USAGE,
         )
-    if count > 1 and suffix in suffixes:
+    if count > 1 and suffix in SUFFIXES:
         raise CommandError(
             f"{path} names one file, but {count} recordings need a directory",
             f"Name a directory: --output {path.with_suffix('')}{os.sep}",

@@ -24,7 +24,7 @@ from volcasr_async.cli.console import (
     status_of,
 )
 from volcasr_async.cli.flags import taking
-from volcasr_async.cli.formats import BOM, LAYOUT, SUFFIXES, FormatName, LayoutFlags, Writing
+from volcasr_async.cli.formats import BOM, LAYOUT, FormatName, LayoutFlags, Writing
 from volcasr_async.cli.inputs import inputs_of
 from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
@@ -84,7 +84,7 @@ def transcribe(
         message = "--resource-id fits one edition, and links go through standard, local audio through flash"
         raise CommandError(message, "Name the edition too, or give links and files apart", status=WRONG_USAGE)
     refuse_twice(sources)
-    refuse_ambiguous(output, SUFFIXES, len(sources))
+    refuse_ambiguous(output, len(sources))
     inputs = inputs_of(shell.params)
     writing = layout.writing(format, as_file(output, inputs, len(sources)))
     names = [display_name(source) for source in sources]
