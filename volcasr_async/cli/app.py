@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from volcasr_async import __version__
 from volcasr_async.cli.batch import batch
-from volcasr_async.cli.console import GIVEN, reported, still
+from volcasr_async.cli.console import GIVEN, INPUTS, reported, still
 from volcasr_async.cli.convert import convert
 from volcasr_async.cli.demo import demo
 from volcasr_async.cli.doctor import doctor
@@ -95,7 +95,8 @@ class Grouped(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, unless stdout is a file that the command reads."""
-        reported(inputs_of(ctx.params).refuse_stdout)()
+        inputs = ctx.meta[INPUTS] = inputs_of(ctx.params)
+        reported(inputs.refuse_stdout)()
         return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

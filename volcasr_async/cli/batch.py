@@ -117,6 +117,7 @@ def batch(
     who = connection.who()  # once: the file may be a pipe
     if chosen is not None:
         dialect_of(chosen, Access(who))  # refuses credentials that do not fit
+    # Without the journal, which this command writes too: it is no input that must not be written.
     inputs = inputs_of({name: value for name, value in shell.params.items() if name != "journal"})
     record, sink, failed = _places(journal, output_dir, failures, layout.writing(format), inputs)
     _refuse_collisions(record, failed, list_, inputs)
@@ -181,11 +182,12 @@ def _checked(
     name: str | None, options: Options, audio: AudioFlags, job: JobFlags, connection: Connection, *, local: bool
 ) -> Edition | None:
     """Refuse before the list is opened what would fail with every line of it. *local*: every line is a local file."""
-    link, file = (
-        AudioUrl(url="https://example.com/a.wav", **audio.fields),
-        AudioFile(path=Path("a.wav"), **audio.fields),
+    source = (
+        AudioFile(path=Path("a.wav"), **audio.fields)
+        if local
+        else AudioUrl(url="https://example.com/a.wav", **audio.fields)
     )
-    sample = job.job(file if local else link)
+    sample = job.job(source)
     if name is None:
         if connection.resource_id is not None:
             message = "--resource-id fits one edition, and a list may go through several"

@@ -34,6 +34,8 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 GIVEN = "volcasr.given"
 """Where the context keeps the words of the command line."""
+INPUTS = "volcasr.inputs"
+"""Where the context keeps the `Inputs` of the command."""
 
 _LONGEST = 600
 _NO_WAY = "Check the network, the proxy and --base-url; `volcasr doctor` looks at them"

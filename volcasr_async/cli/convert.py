@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from volcasr_async.cli.console import WRONG_USAGE, CommandError, say
+from volcasr_async.cli.console import INPUTS, WRONG_USAGE, CommandError, say
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags
-from volcasr_async.cli.inputs import inputs_of
+from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.output import write_file, write_stdout
 from volcasr_async.cli.stdin import read_stdin, shown_source
 from volcasr_async.cli.targets import Output, as_file, planned_files
@@ -30,7 +30,7 @@ def convert(
     layout: LayoutFlags,
 ) -> None:
     """Write a kept JSON result in another format. Needs no network and no credentials."""
-    inputs = inputs_of(shell.params)
+    inputs: Inputs = shell.meta[INPUTS]
     writing = layout.writing(format, as_file(output, inputs))
     [path] = planned_files(output, [shown_source(result)], writing.suffix, inputs)
     text = writing.render(read_transcript(_read(result)))

@@ -11,10 +11,10 @@ import typer
 from msgspec.structs import replace
 
 from volcasr_async.cli.connection import CONNECTION, Connection
-from volcasr_async.cli.console import INTERRUPTED, WRONG_USAGE, CommandError, complain, say, status_of
+from volcasr_async.cli.console import INPUTS, INTERRUPTED, WRONG_USAGE, CommandError, complain, say, status_of
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import LAYOUT, FormatName, LayoutFlags, Writing
-from volcasr_async.cli.inputs import inputs_of
+from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
 from volcasr_async.cli.output import write_file, write_stdout
 from volcasr_async.cli.progress import Board
@@ -76,7 +76,7 @@ def query(
     A finished one is printed as transcribe does. Of one that is not finished, its phase goes to stderr, and with
     --format json to stdout as {"phase": ...}; the exit status is 0.
     """
-    inputs = inputs_of(shell.params)
+    inputs: Inputs = shell.meta[INPUTS]
     asked, writing = read_task(task, connection), layout.writing(format, as_file(output, inputs))
     [path] = planned_files(output, [asked.id], writing.suffix, inputs)
 
@@ -104,7 +104,7 @@ def wait(
     connection: Connection,
 ) -> None:
     """Wait for a task, and print what was said; it may be as old as the service keeps it."""
-    inputs = inputs_of(shell.params)
+    inputs: Inputs = shell.meta[INPUTS]
     awaited, writing = read_task(task, connection), layout.writing(format, as_file(output, inputs))
     [path] = planned_files(output, [awaited.id], writing.suffix, inputs)
 

@@ -15,6 +15,7 @@ import typer
 from volcasr_async.cli.connection import CONNECTION, PACE, Connection, Pace
 from volcasr_async.cli.console import (
     FAILED,
+    INPUTS,
     INTERRUPTED,
     WRONG_USAGE,
     CommandError,
@@ -25,7 +26,7 @@ from volcasr_async.cli.console import (
 )
 from volcasr_async.cli.flags import taking
 from volcasr_async.cli.formats import BOM, LAYOUT, FormatName, LayoutFlags, Writing
-from volcasr_async.cli.inputs import inputs_of
+from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.options import AUDIO, JOB, AudioFlags, EditionName, JobFlags, Timeout
 from volcasr_async.cli.output import write_file, write_stdout
@@ -85,7 +86,7 @@ def transcribe(
         raise CommandError(message, "Name the edition too, or give links and files apart", status=WRONG_USAGE)
     refuse_twice(sources)
     refuse_ambiguous(output, len(sources))
-    inputs = inputs_of(shell.params)
+    inputs: Inputs = shell.meta[INPUTS]
     writing = layout.writing(format, as_file(output, inputs, len(sources)))
     names = [display_name(source) for source in sources]
     files = planned_files(output, names, writing.suffix, inputs)
