@@ -9,10 +9,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from volcasr_async.cli.console import WRONG_USAGE, CommandError
+from volcasr_async.cli.console import WRONG_USAGE, CommandError, plain
 from volcasr_async.cli.formats import SUFFIXES
 from volcasr_async.cli.listing import BadLine, Defaults, Item, Listed
 from volcasr_async.cli.skipping import Skipped, kind_by_name
+from volcasr_async.cli.words import counted
 from volcasr_async.errors import InputError
 from volcasr_async.sources import AudioFile
 
@@ -56,7 +57,7 @@ class Directory:
         self._root = Path(name)
         self._output = os.path.realpath(output) if output is not None else None
         self._own = tuple(os.path.realpath(path) for path in own)
-        self.unsearched: int = 0
+        self._unsearched = 0
         try:
             os.scandir(self._root).close()
         except OSError as error:
@@ -74,6 +75,19 @@ class Directory:
 
     def close(self) -> None:
         """Do nothing, because no file stays open."""
+
+    def remarks(self, *, is_empty: bool, directories: int) -> list[tuple[str, str]]:  # noqa: ARG002 - for lists
+        """Return what the summary says about the directory, as pairs of a title and a text.
+
+        *is_empty* tells that no item was read.
+        """
+        remarks = []
+        if is_empty:
+            remarks.append(("empty: ", f"there is no recording in {plain(self.name)}"))
+        if self._unsearched:
+            number = counted(self._unsearched, "directory", "directories")
+            remarks.append(("not searched: ", f"{number} in {plain(self.name)}; --recursive searches them"))
+        return remarks
 
     def count(self) -> int:
         """Count the items of `items`."""
@@ -106,7 +120,7 @@ class Directory:
             if self._recursive:
                 waiting += [path / name for name in reversed(found.folders)]
             else:
-                self.unsearched += len(found.folders)
+                self._unsearched += len(found.folders)
 
     def _item(self, path: Path) -> Item:
         source = AudioFile(path=path, **self._defaults.audio.fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,9 @@ from volcasr_async.sources import AudioFile, AudioUrl, as_source
 
 _AUDIO = ("format", "codec", "rate", "bits", "channel", "language")
 _OWNER = 0o600  # the data of callbacks may stand in it
+
+
+Earlier = Literal["replace", "remove", "keep"]
 
 
 class Tally(Struct):
@@ -60,19 +63,20 @@ class Failures:
         self.bad_lines += 1
         self._keep(bad.line, f"line {bad.line.line}" if bad.line.line else str(bad.line.key), bad.error)
 
-    def close(self, *, forget: bool = False, keep: bool = False) -> None:
-        """Let the file appear, whole; without a failure there is none, and *forget* takes away that of an earlier run.
+    def close(self, earlier: Earlier = "replace") -> None:
+        """Publish the complete failures file. Without a failure there is none.
 
-        With *keep* the file of an earlier run stays, because it is the list of this run and was not read to its end.
+        *earlier* is what becomes of the file of an earlier run. "replace": it is replaced if something failed. "remove":
+        it is replaced or removed. "keep": it stays, because it is the list of this run and was not read to its end.
         """
         if self._file is None:
-            if forget:
+            if earlier == "remove":
                 self.path.unlink(missing_ok=True)
             return
         try:
             with self._file:
                 pass
-            if keep:
+            if earlier == "keep":
                 self._part.unlink(missing_ok=True)
             else:
                 self._part.replace(self.path)

@@ -6,7 +6,7 @@ import codecs
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from io import FileIO
 from itertools import chain
 from pathlib import Path
@@ -177,6 +177,15 @@ class Listing:
         """Let go of the file."""
         self._file.close()
 
+    def remarks(self, *, is_empty: bool, directories: int) -> list[tuple[str, str]]:
+        """Return what the summary says about the list, as pairs of a title and a text.
+
+        *is_empty* tells that no item was read, *directories* how many directories were skipped.
+        """
+        if not (is_empty and directories):
+            return []
+        return [("  ", "to transcribe the recordings of a directory: volcasr batch DIR --recursive")]
+
     def count(self) -> int | None:
         """Count what is in a file; what comes through a pipe has no end yet."""
         if self.name == "-" or not _is_regular(self._file):
@@ -187,7 +196,7 @@ class Listing:
             first = file.readline().removeprefix(codecs.BOM_UTF8)
             return (not _is_nothing(first)) + sum(not _is_nothing(line) for line in file)
 
-    def items(self) -> Iterator[Item] | AsyncIterator[Item]:
+    def items(self) -> Iterator[Item] | AsyncGenerator[Item, None]:
         """Bring one recording after the other; of a pipe without blocking anybody."""
         if os.name != "nt" and (stat.S_ISFIFO(_mode(self._file)) or self._file.isatty()):
             return self._piped()
@@ -199,7 +208,7 @@ class Listing:
             yield from self._items(lines.feed(chunk))
         yield from self._items(lines.end(), are_last=True)
 
-    async def _piped(self) -> AsyncIterator[Item]:
+    async def _piped(self) -> AsyncGenerator[Item, None]:
         import anyio
 
         lines, more = _Splitter(), True

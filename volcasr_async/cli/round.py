@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from volcasr_async.cli.console import FAILED, WRONG_USAGE, CommandError, complain, explained, plain, say, status_of
-from volcasr_async.cli.directories import Directory
-from volcasr_async.cli.failures import Failures
+from volcasr_async.cli.failures import Earlier, Failures
 from volcasr_async.cli.formats import Writing
 from volcasr_async.cli.inputs import Inputs
 from volcasr_async.cli.interruptions import interruptions
-from volcasr_async.cli.listing import Listing
 from volcasr_async.cli.meter import GLANCE_S, Meter, Moment, Pulse, clock
 from volcasr_async.cli.output import mark_of, rewrite_file, stable_name, write_stdout
-from volcasr_async.cli.skipping import Skipped, without_others
+from volcasr_async.cli.skipping import Items, Skipped, without_others
 from volcasr_async.cli.words import counted
 from volcasr_async.errors import Charged, JournalError, VolcASRError
 from volcasr_async.job import Job
@@ -127,7 +125,7 @@ class Round:
 
     def __init__(
         self,
-        listing: Listing | Directory,
+        listing: Items,
         sink: Sink,
         failures: Failures,
         meter: Meter,
@@ -238,7 +236,10 @@ class Round:
         ended_well = stats is not None and self._error is None and not self.interrupted
         try:
             is_list = self._listing.is_file(self._failures.path)
-            self._failures.close(forget=ended_well and not is_list, keep=is_list and not ended_well)
+            earlier: Earlier = "keep" if is_list else "replace"
+            if ended_well:
+                earlier = "replace" if is_list else "remove"
+            self._failures.close(earlier)
         except CommandError as error:
             self._error = self._error or error
         if stats is not None and (stats.read or self._failures.count or self._error is None):
@@ -298,13 +299,8 @@ class Round:
         """Print what was skipped, and where more recordings can be."""
         if self._skipped.count:
             say("skipped: ", plain(self._skipped.sentence()), wrap=True)
-        if self._skipped.directories and not stats.read and not isinstance(self._listing, Directory):
-            say("  ", "to transcribe the recordings of a directory: volcasr batch DIR --recursive")
-        if isinstance(self._listing, Directory) and not stats.read:
-            say("empty: ", f"there is no recording in {plain(self._listing.name)}", wrap=True)
-        if isinstance(self._listing, Directory) and self._listing.unsearched:
-            number = counted(self._listing.unsearched, "directory", "directories")
-            say("not searched: ", f"{number} in {plain(self._listing.name)}; --recursive searches them", wrap=True)
+        for title, text in self._listing.remarks(is_empty=not stats.read, directories=self._skipped.directories):
+            say(title, text, wrap=not title.isspace())  # a command line is not broken
 
     def _say_left(self, stats: BatchStats) -> None:
         """Tell what the line to go on with has before it."""

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -94,8 +94,23 @@ class Items(Protocol):
         """The container that the flags give for each item."""
         ...
 
-    def items(self) -> Iterator[Item] | AsyncIterator[Item]:
+    def items(self) -> Iterator[Item] | AsyncGenerator[Item, None]:
         """Yield the items."""
+        ...
+
+    def count(self) -> int | None:
+        """Return the number of items, where it can be known before they are read."""
+        ...
+
+    def is_file(self, path: Path) -> bool:
+        """Return whether the items are read from the file *path*."""
+        ...
+
+    def remarks(self, *, is_empty: bool, directories: int) -> list[tuple[str, str]]:
+        """Return what the summary says about the source, as pairs of a title and a text.
+
+        *is_empty* tells that no item was read, *directories* how many directories were skipped.
+        """
         ...
 
 
@@ -105,15 +120,15 @@ async def without_others(items: Items, skipped: Skipped) -> AsyncGenerator[Item,
     A file is opened only if its name is not that of a recording. This happens in a thread, when its turn has come.
     """
     found, usual_format = items.items(), items.usual_format
-    if isinstance(found, AsyncGenerator):
-        async with aclosing(found):
-            async for item in found:
-                if not await _skips(item, skipped, usual_format):
-                    yield item
-    elif isinstance(found, Iterator):
-        for item in found:
+    async with aclosing(_asynchronous(found) if isinstance(found, Iterator) else found) as each:
+        async for item in each:
             if not await _skips(item, skipped, usual_format):
                 yield item
+
+
+async def _asynchronous(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
+    for item in items:
+        yield item
 
 
 async def _skips(item: Item, skipped: Skipped, usual_format: str | None) -> bool:

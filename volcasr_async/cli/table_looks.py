@@ -66,7 +66,7 @@ def _header_column(lines: list[str]) -> str | None:
 
 
 def _column_of(lines: list[str], separator: str) -> str | None:
-    """Name the column whose cells look like recordings."""
+    """Return the name or number of the column whose cells look like recordings."""
     rows = [cells for line in lines if (cells := safe_cells(line, separator))]
     for row in rows[1:2] + rows[:1]:
         for index, cell in enumerate(row):
@@ -144,7 +144,7 @@ def split_cells(text: str, separator: str, *, strict: bool = False) -> list[str]
 
 
 def as_characters(line: bytes) -> str:
-    """Take bytes as characters, so that a cell in another charset does not concern the others."""
+    """Decode bytes as Latin-1, so that a cell in another charset does not concern the others."""
     return line.decode("latin-1")
 
 

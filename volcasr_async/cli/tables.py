@@ -74,7 +74,7 @@ class TableReader:
         self._in_quotes = False
 
     def feed(self, lines: list[bytes]) -> Iterator[Row]:
-        """Take complete lines, and return the rows that end in them."""
+        """Return the rows that end in these complete lines."""
         if lines and not self._separator:
             lines = self._begin(lines)
         for line in lines:
@@ -111,7 +111,7 @@ class TableReader:
                     yield row
 
     def _drop(self, fault: str) -> Row:
-        """Give up the first pending line, and read those after it again."""
+        """Drop the first pending line, and read those after it again."""
         (number, _), *rest = self._pending
         self._todo.extendleft(reversed(rest))
         self._clear()
