@@ -23,6 +23,9 @@ from msgspec import Struct
 from volcasr_async.errors import Charged
 from volcasr_async.models import Task, Transcript
 
+BESIDE = ("-wal", "-shm", "-journal", "-seq", "-lock")
+"""What the files beside a journal have after its name: those of SQLite, the number of commits, and the lock."""
+
 State = Literal["planned", "sent", "accepted", "done", "failed", "uncertain", "missing"]
 STATES: tuple[State, ...] = ("planned", "sent", "accepted", "done", "failed", "uncertain", "missing")
 

@@ -28,6 +28,7 @@ from volcasr_async.cli.tables import COLUMNS, Columns
 from volcasr_async.editions import Edition
 from volcasr_async.errors import without_queries
 from volcasr_async.job import prepare
+from volcasr_async.journal import BESIDE
 from volcasr_async.options import Options
 from volcasr_async.policies import RetryPolicy
 from volcasr_async.protocol.dialects import dialect_of
@@ -260,7 +261,7 @@ def _refuse_collisions(journal: Path, failures: Path, list_: str, inputs: Inputs
 
 def journal_files(journal: Path) -> list[Path]:
     """Return the path of the journal, and those of the files that belong to the journal."""
-    return [journal, *(journal.with_name(journal.name + end) for end in ("-wal", "-shm", "-journal", "-seq", "-lock"))]
+    return [journal, *(journal.with_name(journal.name + end) for end in BESIDE)]
 
 
 def _is_same(one: Path, other: Path) -> bool:

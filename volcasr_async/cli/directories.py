@@ -15,9 +15,10 @@ from volcasr_async.cli.listing import BadLine, Defaults, Item, Listed
 from volcasr_async.cli.skipping import Skipped, kind_by_name
 from volcasr_async.cli.words import counted
 from volcasr_async.errors import InputError
+from volcasr_async.journal import BESIDE
 from volcasr_async.sources import AudioFile
 
-_BESIDE = re.compile(r"(?:-(?:wal|shm|journal|seq|lock))*")
+_BESIDE = re.compile(f"(?:{'|'.join(BESIDE)})*")
 """What the names of files beside a journal end with; a recording may begin like the journal."""
 _RESULT = re.compile(rf".*-[0-9a-f]{{16}}\.(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})")
 """The file name of a result of a batch."""

@@ -15,6 +15,7 @@ from volcasr_async.cli.listing import Item
 from volcasr_async.cli.words import counted
 from volcasr_async.containers import by_name
 from volcasr_async.job import Job
+from volcasr_async.journal import BESIDE
 from volcasr_async.probe.signatures import SIGNATURE_BYTES, find_signature
 from volcasr_async.sources import AudioFile
 
@@ -28,7 +29,7 @@ _MEDIA = frozenset(
 _ALSO_TEXT = frozenset({".mts", ".ts", ".slk", ".ra"})
 """Suffixes that other programs use for text, such as TypeScript."""
 _OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
-_BESIDE_DATABASE = re.compile(r".+\.(?:db|sqlite3?)(?:-(?:wal|shm|journal|seq|lock))+")
+_BESIDE_DATABASE = re.compile(rf".+\.(?:db|sqlite3?)(?:{'|'.join(BESIDE)})+")
 _NOUNS = {
     "image": ("image", "images"),
     "document": ("document", "documents"),
