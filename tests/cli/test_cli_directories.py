@@ -232,3 +232,19 @@ def test_a_hidden_directory_is_counted(volcasr: Caller, service: Simulator, medi
     assert end.status == 0
     assert "2 directories" in end.err  # this one, and the symbolic link
     assert not any(".old" in key for key in keys(Path("out")))
+
+
+@pytest.mark.parametrize("name", ["meeting", "my-journal"])
+def test_the_journal_of_another_batch_is_not_sent(
+    volcasr: Caller, service: Simulator, media: Path, name: str
+) -> None:
+    """Whatever it is called; a file that only has such a name, or is a recording, is sent."""
+    for failed in FAILED:
+        (media / failed).unlink()
+    sqlite3.connect(media / name).execute("create table t (a)").connection.close()
+    for end_of_name in ("-shm", "-seq", "-lock-wal"):
+        (media / f"{name}{end_of_name}").write_bytes(b"\x07\x01" * 300)
+    (media / "other-seq").write_bytes(b"\x07\x01" * 300)
+    (media / f"{name}-wal").write_bytes(WAV)
+    volcasr("batch", media, "-o", "out", *FAST)
+    assert keys(Path("out")) == {str(media / each) for each in (*TAKEN, "other-seq", f"{name}-wal")}

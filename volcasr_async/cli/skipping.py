@@ -7,13 +7,13 @@ import re
 import stat
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from volcasr_async.cli.listing import Item
 from volcasr_async.cli.words import counted
-from volcasr_async.containers import by_name
+from volcasr_async.containers import by_magic, by_name
 from volcasr_async.job import Job
 from volcasr_async.journal import BESIDE
 from volcasr_async.probe.signatures import SIGNATURE_BYTES, find_signature
@@ -30,6 +30,7 @@ _ALSO_TEXT = frozenset({".mts", ".ts", ".slk", ".ra"})
 """Suffixes that other programs use for text, such as TypeScript."""
 _OF_SYSTEMS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 _BESIDE_DATABASE = re.compile(rf".+\.(?:db|sqlite3?)(?:{'|'.join(BESIDE)})+")
+_SQLITE = b"SQLite format 3\0"
 _NOUNS = {
     "image": ("image", "images"),
     "document": ("document", "documents"),
@@ -175,11 +176,25 @@ def _kind_inside(source: AudioFile) -> str | None:
     if not head:
         return "empty"
     signature = find_signature(head)
+    if signature is None and by_magic(head) is None and _is_beside_database(source.path):
+        return "database"
     if signature is None or (signature.kind == "zeros" and source.format is not None):  # raw samples may begin so
         return None
     if source.path.suffix.lower() in _ALSO_TEXT and signature.kind != "text":
         return None
     return signature.kind
+
+
+def _is_beside_database(path: Path) -> bool:
+    """Return whether the file belongs to an SQLite database, of any name, in the same directory."""
+    name = path.name
+    while (end := next((end for end in BESIDE if name.endswith(end)), None)) and name != end:
+        name = name.removesuffix(end)
+        with suppress(OSError):
+            beside = path.with_name(name)
+            if beside.is_file() and _head(beside).startswith(_SQLITE):
+                return True
+    return False
 
 
 def _head(path: Path) -> bytes:
