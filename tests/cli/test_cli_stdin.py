@@ -83,7 +83,7 @@ def test_probe_reads_stdin(piped: Any) -> None:
         (["-", "-"], WAV, "stdin is named twice"),
         (["-", "/dev/stdin"], WAV, "stdin is named twice"),
         (["-"], b"", "nothing came from stdin"),
-        (["-", "-e", "standard"], WAV, "the standard edition takes links only, but stdin is local audio"),
+        (["-", "-e", "standard"], WAV, "stdin: the standard edition takes a link, not local audio"),
         (["-"], b"<!DOCTYPE html><title>404</title>", "stdin is not audio but an HTML page"),
         (["-"], b"a.wav\nb.wav\n", "a list of recordings goes to volcasr batch"),
         (["-"], bytes(100_000_001), "more than 100 MB came from stdin, but the flash edition takes 100 MB"),

@@ -109,9 +109,10 @@ def transcribe(
 
 def _refuse_links_only(edition: str | None, name: str) -> None:
     """Raise `CommandError` for a pipe and an edition that downloads recordings, before the pipe is read."""
-    if edition not in (None, "flash"):
+    # The edition itself would need its cluster or resource id first.
+    if edition not in (None, Flash.name):
         raise CommandError(
-            f"the {edition} edition takes links only, but {name} is local audio",
+            f"{name}: the {edition} edition takes a link, not local audio",
             "Leave --edition out, or put the recording behind a link",
             status=WRONG_USAGE,
         )
