@@ -104,10 +104,18 @@ def test_a_row_in_a_list_is_one_bad_line(tmp_path: Path) -> None:
     assert "SECRET" not in repr(bad)
 
 
-@pytest.mark.parametrize("head", [b"PK\x03\x04\x14\0", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
-def test_a_workbook_is_refused(tmp_path: Path, head: bytes) -> None:
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"PK\x03\x04\x14\0" + bytes(24) + b"xl/workbook.xml", "is an Excel workbook"),
+        (b"PK\x05\x06\0\0", "is a ZIP archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Office document in the format of 1997"),
+        (b"\x1f\x8b\x08\0", "is a gzip archive"),
+    ],
+)
+def test_a_workbook_is_refused(tmp_path: Path, head: bytes, said: str) -> None:
     """A spreadsheet's own file is no CSV."""
-    with pytest.raises(CommandError, match="is a spreadsheet") as caught:
+    with pytest.raises(CommandError, match=said) as caught:
         read(tmp_path, head + bytes(100), "url")
     assert "CSV UTF-8" in caught.value.cure
 

@@ -7,28 +7,30 @@ import shlex
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.containers import HEAD_BYTES, by_magic
+from volcasr_async.probe.signatures import find_signature
 
 HEAD = 4096
 """How many bytes are looked at."""
 
-_WORKBOOKS = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-)  # xlsx, ods, numbers; an empty one; xls
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\f\r\x1b")
 _FEW, _SHARE = 8, 0.05  # a single broken line does not make a list something else
 
 
+def shown_list(list_: str) -> str:
+    """Return the name of a list for messages."""
+    return "the list on stdin" if list_ == "-" else list_
+
+
 def refuse_what_is_no_list(list_: str, head: bytes) -> None:
     """Refuse a recording, or another file that is no text, once instead of line by line; *list_* is `-` for stdin."""
-    name = "what stdin brings" if list_ == "-" else list_
+    name = shown_list(list_)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise CommandError(f"{name} is UTF-16", "Save the list as UTF-8 (in Excel: CSV UTF-8)", status=WRONG_USAGE)
-    if head.startswith(_WORKBOOKS):
+    found = find_signature(head)
+    if found is not None and found.kind in ("archive", "document"):
         raise CommandError(
-            f"{name} is a spreadsheet or an archive, not a text file",
-            "Save the spreadsheet as CSV UTF-8, and name the column with the links or paths: --column NAME",
+            f"{name} is {found.name}, not a text file",
+            "Save a spreadsheet as CSV UTF-8, and name the column with the links or paths: --column NAME",
             status=WRONG_USAGE,
         )
     controls = _count_controls(head)

@@ -9,6 +9,7 @@ import re
 import shlex
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
+from volcasr_async.cli.looks import shown_list
 from volcasr_async.containers import by_name
 from volcasr_async.sources import is_signature
 from volcasr_async.spelling import strip_edges
@@ -31,9 +32,8 @@ def refuse_table(name: str, head: bytes) -> None:
     column = find_column([text for text in texts if text and not text.startswith("#")])
     if column is None:
         return
-    shown = "what stdin brings" if name == "-" else name
     raise CommandError(
-        f"{shown} is a table (CSV), not a list with a link or path a line",
+        f"{shown_list(name)} is a table (CSV), not a list with a link or path a line",
         f"Name the column with the links or paths: --column {shlex.quote(column)}",
         status=WRONG_USAGE,
     )

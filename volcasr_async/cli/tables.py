@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.flags import flags_of
+from volcasr_async.cli.looks import shown_list
 from volcasr_async.cli.table_looks import (
     SAMPLE,
     SEPARATORS,
@@ -181,7 +182,7 @@ def _index_of(header: list[str], wanted: str, name: str) -> tuple[int, bool]:
     text = strip_edges(wanted)
     if text.casefold() in folded:
         return folded.index(text.casefold()), True
-    shown = "what stdin brings" if name == "-" else name
+    shown = shown_list(name)
     if text.isascii() and text.isdigit():
         if 1 <= int(text[:9]) <= len(header):
             return int(text) - 1, False
