@@ -251,3 +251,19 @@ def test_names_are_stable_safe_and_different() -> None:
     assert all("/" not in name and len(name.encode()) <= 255 and not name.startswith(".") for name in names)
     assert names[0].startswith("a-")
     assert names[7].startswith("一-")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_that_is_named_like_a_comment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """`ls > list` writes it like any other; a line that begins so and names no file is a comment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("#1.wav", "# 会议, Anna.wav"):
+        Path(name).touch()
+    path = tmp_path / "list"
+    path.write_text(end.join(["# 会议, Anna.wav", "# a comment", "#1.wav", "#2.wav", "b.wav", ""]), "utf-8", newline="")
+    items, bad = read(path)
+    assert items == [AudioFile(path=Path(name)) for name in ("# 会议, Anna.wav", "#1.wav", "b.wav")]
+    assert bad == []
+    listing = Listing(str(path), PLAIN, bad.append)
+    assert listing.count() == 3
+    listing.close()

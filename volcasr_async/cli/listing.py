@@ -21,7 +21,7 @@ from volcasr_async.cli.links import is_link, lacks_scheme, shown_link
 from volcasr_async.cli.looks import HEAD, refuse_what_is_no_list
 from volcasr_async.cli.options import AudioFlags, JobFlags
 from volcasr_async.cli.recognition import converted, only_known
-from volcasr_async.cli.table_looks import refuse_table, row_separator
+from volcasr_async.cli.table_looks import is_comment, refuse_table, row_separator
 from volcasr_async.cli.tables import Columns, Row, TableReader, count_rows
 from volcasr_async.editions import Edition
 from volcasr_async.errors import ConfigurationError, InputError, VolcASRError, without_queries
@@ -301,7 +301,7 @@ class _Splitter:
 def _is_nothing(raw: bytes) -> bool:
     """Tell whether a line is blank or a comment, in whatever charset."""
     text = raw.decode("utf-8", "replace").strip()
-    return not text or text.startswith("#")
+    return not text or is_comment(text)
 
 
 def _text(raw: bytes) -> str:

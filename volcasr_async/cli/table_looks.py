@@ -29,7 +29,7 @@ def refuse_table(name: str, head: bytes) -> None:
     """Refuse a list whose first lines are those of a table, naming the column to read."""
     lines = head.removeprefix(codecs.BOM_UTF8).split(b"\n")
     texts = [strip_edges(guess_text(as_characters(line))) for line in (lines[:-1] or lines)[:SAMPLE]]
-    column = find_column([text for text in texts if text and not text.startswith("#")])
+    column = find_column([text for text in texts if text and not is_comment(text)])
     if column is None:
         return
     raise CommandError(
@@ -37,6 +37,11 @@ def refuse_table(name: str, head: bytes) -> None:
         f"Name the column with the links or paths: --column {shlex.quote(column)}",
         status=WRONG_USAGE,
     )
+
+
+def is_comment(text: str) -> bool:
+    """Return whether a line of a list is a comment. One that names a file is a path: `ls` writes such lines."""
+    return text.startswith("#") and not _is_file(text)
 
 
 def find_column(lines: list[str]) -> str | None:
