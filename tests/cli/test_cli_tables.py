@@ -78,7 +78,9 @@ def test_a_table_is_refused_with_the_column_to_name(tmp_path: Path, content: str
     "line",
     ["https://h.example/a,b.mp3", "https://h.example/x.mp3?sizes=1,2", "https://h.example/a;v=2/x.mp3", "Smith, John.wav",
      "https://h.example/x.mp3;jsessionid=5", "https://h.example/x.mp3,y.mp3", "a;b|c.mp3", "录音, 第二部分.wav",
-     "https://h.example/crop(1,2)/x.wav?a=b;c=d", "https://h.example/download?id=1,2,3", "nosuch, file", 'the "best", of.mp3'],
+     "https://h.example/crop(1,2)/x.wav?a=b;c=d", "https://h.example/download?id=1,2,3", "nosuch, file", 'the "best", of.mp3',
+     "https://h.example/f_mp3,https://x.example/a.mp3", "https://h.example/v1/w_100,h_20/a.mp3", "https://h.example/a?sign=x,y",
+     "https://h.example/a?token=1700000000,0f0f0f0f0f0f0f0f0f0f", "https://h.example/a?x=1&sign=1700000000;0f"],
 )  # fmt: skip
 def test_commas_in_links_and_names_stay(tmp_path: Path, line: str) -> None:
     """What may be a link or the name of a file is one."""
@@ -93,6 +95,19 @@ def test_a_file_with_a_comma_that_is_there(tmp_path: Path, monkeypatch: pytest.M
     Path("a.wav,first").touch()
     assert row_separator("a.wav,first") is None
     assert row_separator("b.wav,first") == ","
+
+
+@pytest.mark.parametrize("name", ['"Hi", he said.mp3', '"a", "b".wav', "a\tb.wav", "x, https:", '"Hi";b.mp3'])
+def test_files_that_are_named_like_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also with a quote or a tab; such a name is a row where no file has it."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    assert read(tmp_path, f"{name}\n{name}\n") == ([AudioFile(path=Path(name))] * 2, [])
+
+
+def test_a_signed_link_with_a_title_is_a_row() -> None:
+    """A complete signature ends where the separator is."""
+    assert row_separator("https://h.example/a?sign=d41d8cd98f00b204e9800998ecf8427e,title") == ","
 
 
 def test_a_row_in_a_list_is_one_bad_line(tmp_path: Path) -> None:

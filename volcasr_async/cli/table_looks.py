@@ -24,6 +24,10 @@ _HEADERS = frozenset(
 )
 _PARAMETER = re.compile(r"[\w.-]+=")  # x.mp3;jsessionid=5 is a link
 
+_PRIVATE_SIGNATURES = frozenset({"sign", "token", "sig", "auth_key", "st", "se", "sp", "sv", "sr"})
+_DIGEST = re.compile(r"(?=[^\s]*[A-Za-z])[\w+/%=.-]{20,}")
+_OPTION = re.compile(r"[a-z]{1,3}[_=][\w.:-]+")
+
 
 def refuse_table(name: str, head: bytes) -> None:
     """Refuse a list whose first lines are those of a table, naming the column to read."""
@@ -34,7 +38,8 @@ def refuse_table(name: str, head: bytes) -> None:
         return
     raise CommandError(
         f"{shown_list(name)} is a table (CSV), not a list with a link or path a line",
-        f"Name the column with the links or paths: --column {shlex.quote(column)}",
+        f"Name the column with the links or paths: --column {shlex.quote(column)}. If each line is one link or path, write "
+        'it as a JSON line: {"source": "..."}',
         status=WRONG_USAGE,
     )
 
@@ -96,6 +101,8 @@ def row_separator(text: str) -> str | None:
 
 def _is_row(text: str, cells: list[str], separator: str) -> bool:
     first, *others = (strip_edges(cell) for cell in cells)
+    if _is_file(text):
+        return False
     if separator == "\t" or text.startswith('"'):
         return any(map(is_recording, (first, *others)))
     if _is_link(first):
@@ -103,17 +110,30 @@ def _is_row(text: str, cells: list[str], separator: str) -> bool:
             return any(map(_is_link, others)) or (by_name(text) is None and not _PARAMETER.match(others[0]))
         if _ends_with_signature(first):
             return True
+        if _ends_with_options(first):
+            return any(" " in cell for cell in others)
         return any(" " in cell or _is_link(cell) for cell in others) and (" " in text or "?" not in first)
     if any(map(_is_link, others)):
         return True
     is_suffix_inside = by_name(first) is not None and by_name(text) is None
-    return (is_suffix_inside or any(map(_is_file, cells))) and not _is_file(text)
+    return is_suffix_inside or any(map(_is_file, cells))
 
 
 def _ends_with_signature(link: str) -> bool:
-    """Return whether the last parameter of a link signs it: no signature holds a separator."""
-    name, equals, _ = link.rpartition("?")[2].rpartition("&")[2].partition("=")
-    return bool(equals) and "?" in link and is_signature(name)
+    """Return whether the last parameter of a link signs it: no signature holds a separator.
+
+    The value of a parameter that services name as they like, such as sign or token, may hold one. A digest before the
+    separator is a complete value.
+    """
+    name, equals, value = link.rpartition("?")[2].rpartition("&")[2].partition("=")
+    if not equals or "?" not in link or not is_signature(name):
+        return False
+    return name.lower() not in _PRIVATE_SIGNATURES or _DIGEST.fullmatch(value) is not None
+
+
+def _ends_with_options(link: str) -> bool:
+    """Return whether the path of a link ends with an option such as f_mp3 or w=300, after which another may follow."""
+    return "?" not in link and _OPTION.fullmatch(link.rpartition("/")[2]) is not None
 
 
 def is_recording(cell: str) -> bool:
