@@ -235,9 +235,7 @@ def test_a_hidden_directory_is_counted(volcasr: Caller, service: Simulator, medi
 
 
 @pytest.mark.parametrize("name", ["meeting", "my-journal"])
-def test_the_journal_of_another_batch_is_not_sent(
-    volcasr: Caller, service: Simulator, media: Path, name: str
-) -> None:
+def test_the_journal_of_another_batch_is_not_sent(volcasr: Caller, service: Simulator, media: Path, name: str) -> None:
     """Whatever it is called; a file that only has such a name, or is a recording, is sent."""
     for failed in FAILED:
         (media / failed).unlink()

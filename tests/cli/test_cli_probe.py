@@ -143,7 +143,9 @@ def test_a_narrow_terminal(volcasr: Caller, folder: Path) -> None:
     assert "  wav pcm, 1:15, 16000 Hz, 2 ch, 16 bits, 4.8 MB" in [line.rstrip() for line in lines]
 
 
-@pytest.mark.parametrize("link", ["https://h.example/a.wav", "https：//h.example/a.wav", "data:audio/wav;base64,UklGRg=="])
+@pytest.mark.parametrize(
+    "link", ["https://h.example/a.wav", "https：//h.example/a.wav", "data:audio/wav;base64,UklGRg=="]
+)
 def test_a_link_in_any_spelling_is_refused_as_a_link(volcasr: Caller, link: str) -> None:
     """It is not reported as a missing file."""
     end = volcasr("probe", link)
