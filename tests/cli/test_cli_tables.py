@@ -255,6 +255,34 @@ def test_agrees_with_the_csv_module(rows: list[list[str]], separator: str, data:
     assert [row.source for row in found] == [f"{LINK}{number}" for number in range(len(rows))]
 
 
+@pytest.mark.parametrize(
+    ("first", "others", "column", "expected"),
+    [
+        ("id,url", [f"{n};x,{LINK}{n}" for n in range(4)], "url", [f"{LINK}{n}" for n in range(4)]),
+        ("a;b,c;url", [f"1;2,3;{LINK}"] * 3, "url", [LINK] * 3),
+        (f"x;{LINK},a,b", [f"y;{LINK}"], "2", [f"{LINK},a,b", LINK]),
+        (f"{LINK};x,y,z", [f"{LINK}2;x"], "1", [LINK, f"{LINK}2"]),
+        ("sep=|", [f"{LINK}|x,y,z"], "1", [LINK]),
+        ("", [f"{LINK};first", f"{LINK}2;a,b"], "1", [LINK, f"{LINK}2"]),
+    ],
+)
+def test_a_pipe_and_a_file_are_read_alike(first: str, others: list[str], column: str, expected: list[str]) -> None:
+    """However many lines come at once; another separator would be another source, and perhaps paid twice."""
+    lines = [line.encode() for line in ("\ufeff" + first, *others)]
+    for size in (1, 2, 20):
+        reader = TableReader(Columns(column=column), "x")
+        rows = [row for at in range(0, len(lines), size) for row in reader.feed(lines[at : at + size])]
+        assert [row.source for row in [*rows, *reader.end()]] == expected
+
+
+def test_rows_with_another_separator_are_bad(tmp_path: Path) -> None:
+    """Such a row as a whole is not taken for the link."""
+    items, bad = read(tmp_path, f"{LINK},a\n{LINK}2;my title\n{LINK}3\n", "1")
+    assert items == [LINK, f"{LINK}3"]
+    assert [one.line.line for one in bad] == [2]
+    assert "separated by ';'" in str(bad[0].error)
+
+
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes_end(data: bytes, size: int) -> None:
     """Each line is a row, part of one, or nothing; a wrong column is the only error."""

@@ -16,7 +16,7 @@ from volcasr_async.spelling import strip_edges
 
 SEPARATORS = ("\t", ";", ",", "|")
 SAMPLE = 20
-"""How many lines decide about the separator."""
+"""How many lines decide whether a list is a table."""
 _HEADERS = frozenset(
     {"url", "urls", "uri", "link", "links", "href", "source", "src", "path", "file", "files", "filename", "file_name"}
     | {"filepath", "file_path", "audio", "audio_url", "audiourl", "audio_path", "audio_file", "recording", "media"}

@@ -16,11 +16,11 @@ from volcasr_async.cli.console import WRONG_USAGE, CommandError
 from volcasr_async.cli.flags import flags_of
 from volcasr_async.cli.looks import shown_list
 from volcasr_async.cli.table_looks import (
-    SAMPLE,
     SEPARATORS,
     as_characters,
     guess_text,
     is_recording,
+    row_separator,
     safe_cells,
     split_cells,
     stated_separator,
@@ -76,10 +76,12 @@ class TableReader:
 
     def feed(self, lines: list[bytes]) -> Iterator[Row]:
         """Return the rows that end in these complete lines."""
-        if lines and not self._separator:
-            lines = self._begin(lines)
         for line in lines:
             self._number += 1
+            if not self._separator and not self._begins(line):
+                continue
+            if self._number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
             self._todo.append((self._number, line))
             yield from self._rows()
 
@@ -89,14 +91,19 @@ class TableReader:
             yield self._drop("a quote is opened in this line and never closed")
             yield from self._rows()
 
-    def _begin(self, lines: list[bytes]) -> list[bytes]:
-        lines = [lines[0].removeprefix(codecs.BOM_UTF8), *lines[1:]]
-        said = stated_separator(lines[0])
-        if said:
-            self._number, self._separator = 1, said
-            return lines[1:]
-        self._separator = _choose_separator([as_characters(line) for line in lines[:SAMPLE]], self._columns)
-        return lines
+    def _begins(self, line: bytes) -> bool:
+        """Choose the separator by the first line that is not blank, and return whether that line is a row.
+
+        One line decides, so that a table is read alike from a file and from a pipe, which may bring a line at a time.
+        """
+        line = line.removeprefix(codecs.BOM_UTF8)
+        if not line.strip():
+            return False
+        if (said := stated_separator(line)) is not None:
+            self._separator = said
+            return False
+        self._separator = _choose_separator(as_characters(line).rstrip("\r"), self._columns)
+        return True
 
     def _rows(self) -> Iterator[Row]:
         while self._todo:
@@ -154,6 +161,8 @@ class _Layout(Struct, frozen=True):
                 fault=f"this row has {len(cells)} cells, and the first row {self.width}: put a cell that holds the separator in "
                 "double quotes",
             )
+        if len(cells) == 1 < self.width and (other := row_separator(strip_edges(guess_text(cells[0])))) is not None:
+            return Row(number, fault=f"this row is separated by {other!r}, and the first row is not")
         try:
             source, key = _cell(cells, self.source), "" if self.key is None else _cell(cells, self.key)
         except UnicodeDecodeError:
@@ -219,20 +228,24 @@ def _ends_in_quotes(line: bytes, separator: bytes, *, in_quotes: bool) -> bool:
         place = end + (2 if in_quotes else 1)
 
 
-def _choose_separator(lines: list[str], columns: Columns) -> str:
-    """Choose the separator that yields the columns asked for, the same number of cells in all lines, most cells."""
-    wanted = {strip_edges(name).casefold() for name in (columns.column, columns.key_column) if name is not None}
+def _choose_separator(line: str, columns: Columns) -> str:
+    """Choose the separator of a first row.
 
-    def score(separator: str) -> tuple[int, bool, int]:
-        rows = [cells for line in lines if (cells := safe_cells(line.rstrip("\r"), separator))]
-        if not rows:
-            return 0, False, 0
-        names = {strip_edges(guess_text(cell)).casefold() for cell in rows[0]}
-        widths = {len(row) for row in rows}
-        return len(wanted & names), len(widths) == 1 and widths != {1}, len(rows[0])
+    It is the one that yields most of the named columns, then a recording in a numbered column, rather one that is not a row itself,
+    then most cells.
+    """
+    wanted = [strip_edges(name) for name in (columns.column, columns.key_column) if name is not None]
+    names = {name.casefold() for name in wanted}
+    number = int(wanted[0][:9]) if wanted and wanted[0].isascii() and wanted[0].isdigit() else 0
+
+    def score(separator: str) -> tuple[int, bool, bool, int]:
+        cells = [strip_edges(guess_text(cell)) for cell in safe_cells(line, separator)]
+        known = names & {cell.casefold() for cell in cells}
+        fits = 0 < number <= len(cells) > 1 and is_recording(cells[number - 1])
+        return len(known), fits, fits and row_separator(cells[number - 1]) is None, len(cells)
 
     best = max(SEPARATORS, key=score)
-    return best if score(best)[2] > 1 else ","
+    return best if score(best)[-1] > 1 else ","
 
 
 def count_rows(lines: Iterable[bytes], columns: Columns, name: str) -> int:
