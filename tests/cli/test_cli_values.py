@@ -107,3 +107,11 @@ def test_no_flag_is_made_of_what_is_none() -> None:
     """Replacing is for messages only; a text without Python words stays."""
     text = "the service cannot read s3:// URLs; callback, language and format are words"
     assert in_flags(text) == text
+
+
+@pytest.mark.parametrize("link", ["https：//h.example/a.mp3", "data:audio/wav;base64,UklGRg=="])
+def test_a_resource_id_for_links_and_files(volcasr: Caller, service: Simulator, link: str) -> None:
+    """A link counts as one in every spelling."""
+    end = volcasr("transcribe", "--resource-id", "volc.bigasr.auc", link, "talk.wav")
+    assert end.status == 2
+    assert "Name the edition too" in end.err
