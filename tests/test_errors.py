@@ -101,6 +101,9 @@ def test_str_of_a_service_error() -> None:
         ("https://u:SECRET'x@h/a?b='SECRET", "https://h/a?..."),
         ('{"u":"https:\\/\\/h\\/a?SECRET"}', '{"u":"https:\\/\\/h\\/a?...'),
         ("tos://u:SECRET@h?x=SECRET s3://b?SECRET", "tos://h?... s3://b?..."),
+        ("https：//h.example／a.wav？sign=S", "https：//h.example／a.wav?..."),
+        ("HTTPS://u:p@h.example／a.wav＃S", "HTTPS://h.example／a.wav?..."),
+        ("http：//u:p@h/a.mp3", "http：//h/a.mp3"),
     ],
 )
 def test_without_queries(text: str, shown: str) -> None:

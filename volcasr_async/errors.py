@@ -51,15 +51,15 @@ Evidence = Literal["accepted", "ended", "refused", "check", "nothing"]
 """What an answer proves about the task; `protocol.status` lists it for each code."""
 
 # A query ends at a blank and nowhere else: one with a quotation mark in it must not show its rest. JSON may write \/ for /;
-# a link that was taken for a path has lost a slash.
+# a link that was taken for a path has lost a slash; an input method writes full-width characters.
 # It goes over a link without a query as well, or a text of thousands of them would be gone over from each to its end.
-_QUERY = re.compile(r"((?::\\?/|https?:)\\?/[^\s?#]++)([?#]\S*)?")
-_USERINFO = re.compile(r"((?::\\?/|https?:)\\?/)[^\s/?#]*@")
+_QUERY = re.compile(r"((?:[:：]\\?[/／]|https?[:：])\\?[/／][^\s?？#＃]++)([?？#＃]\S*)?")
+_USERINFO = re.compile(r"((?:[:：]\\?[/／]|https?[:：])\\?[/／])[^\s/／?？#＃]*@")
 
 
 def without_queries(text: str) -> str:
     """Cut the query, fragment and user part from every URL in *text*: a pre-signed link is a credential."""
-    return _USERINFO.sub(r"\1", _QUERY.sub(_cut, text)) if "/" in text else text
+    return _USERINFO.sub(r"\1", _QUERY.sub(_cut, text)) if "/" in text or "／" in text else text
 
 
 def _cut(found: re.Match[str]) -> str:
